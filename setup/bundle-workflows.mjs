@@ -1,0 +1,9 @@
+// Bundles the workflows: `node setup/bundle-workflows.mjs ENTRY TARGET`.
+import fs from 'node:fs';
+import process from 'node:process';
+import { bundleWorkflowCode } from '@temporalio/worker';
+
+const [workflowsPath, target] = process.argv.slice(2);
+const { code } = await bundleWorkflowCode({ workflowsPath });
+fs.writeFileSync(`${target}.draft`, code);
+fs.renameSync(`${target}.draft`, target);

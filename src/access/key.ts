@@ -1,0 +1,20 @@
+import { createHash, randomBytes } from 'node:crypto';
+
+/** `us_` and 32 random bytes in base64url: 43 characters without padding. */
+const KEY = /^us_[A-Za-z0-9_-]{43}$/;
+
+/** A new key. It is shown once; only its hash is stored. */
+export function makeKey(): string {
+  return `us_${randomBytes(32).toString('base64url')}`;
+}
+
+/** SHA-256 of a key. A slow hash would gain nothing: the key has 256 random bits. */
+export function hashKey(key: string): Buffer {
+  return createHash('sha256').update(key).digest();
+}
+
+/** The key of an `Authorization: Bearer us_…` header; undefined when there is none of that form. */
+export function keyOfHeader(header: string | undefined): string | undefined {
+  const [, key] = /^bearer +(\S+) *$/i.exec(header ?? '') ?? [];
+  return key !== undefined && KEY.test(key) ? key : undefined;
+}

@@ -1,0 +1,3 @@
+export type { ActivityDeps } from './activity-deps.js';
+export type { Activities } from './contract.js';
+export { createActivities } from './create-activities.js';

@@ -1,0 +1,4 @@
+export type { ArtifactDraft, ArtifactStore, Content, StoredArtifact } from './artifact-store.js';
+export type { FileFacts } from './files-digest.js';
+export { type ExpectedAdapter, type InspectedAdapter, inspectAdapter } from './inspect-adapter.js';
+export { createLocalStore } from './local-store.js';

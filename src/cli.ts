@@ -1,0 +1,129 @@
+#!/usr/bin/env node
+import { Command, Option } from 'commander';
+import { explain } from './commands/output.js';
+import { currentUser, loadDevEnvironment } from './config.js';
+
+const program = new Command('understudy')
+  .description('Durable continual learning for LLM applications.')
+  .version('0.1.0')
+  .showHelpAfterError('(see --help)')
+  // Options after a command are that command's: `rollback --version 3` must not print the program's version.
+  .enablePositionalOptions()
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+
+// Not for `dev` itself: what an earlier one left, killed, would send it to a database that is gone.
+program.hook('preAction', (_, command) => {
+  if (command.name() !== 'dev') loadDevEnvironment();
+});
+
+const json = () => new Option('--json', 'print JSON for programs');
+const actor = () => new Option('--actor <name>', 'who does this').default(currentUser());
+/** Loads a command only when it is called: `--help` stays instant. */
+const lazily =
+  <A extends unknown[]>(load: () => Promise<(...args: A) => Promise<void>>) =>
+  async (...args: A) =>
+    (await load())(...args);
+
+program
+  .command('dev')
+  .description('start everything embedded: Postgres, Temporal with its UI, worker, server, trainer; stop with Ctrl-C')
+  .option('--data <folder>', 'where state is kept', '.understudy')
+  .option('--port <port>', 'preferred port of gateway and API', '8080')
+  .option('--base <model>', 'also start the adapter server on this base model (hub id or local folder)')
+  .action(lazily(async () => (await import('./commands/dev.js')).dev));
+
+const db = program.command('db').description('the database schema');
+db.command('migrate')
+  .description('apply the migrations that are missing; safe to run again')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/db-migrate.js')).dbMigrate));
+
+const model = program.command('model').description('models and their policies');
+model
+  .command('apply')
+  .description('create or change a model from its policy; shows the difference')
+  .requiredOption('-f, --file <model.yaml>', 'the policy; - for standard input')
+  .addOption(actor())
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/model-apply.js')).modelApply));
+model
+  .command('show')
+  .argument('<model>')
+  .description('route, versions, running cycle and the last route changes')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/model-show.js')).modelShow));
+
+program
+  .command('key')
+  .description('API keys')
+  .command('create')
+  .description('make a key and print it once')
+  .requiredOption('--scope <scope...>', 'ingest, serve, read, operate, admin')
+  .option('--model <model>', 'valid for this model only')
+  .option('--name <name>', 'what it is for', 'cli')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/key-create.js')).keyCreate));
+
+program
+  .command('import')
+  .argument('<file>', 'JSONL of interaction records, plain or gzip; - for standard input')
+  .description('store interactions and their feedback; a second import changes nothing')
+  .addOption(
+    new Option('--format <format>', 'openai: lines of {"request": …, "response": …}')
+      .choices(['records', 'openai'])
+      .default('records'),
+  )
+  .option('--model <name>', 'with --format openai: the model to store them under')
+  .option('--rejects <file>', 'write refused lines, with their reason, here')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/import.js')).importFile));
+
+const cycle = program.command('cycle').description('retraining cycles');
+cycle
+  .command('start')
+  .argument('<model>')
+  .description('start a cycle; says so when one is running')
+  .option('--overrides <json>', 'other settings for curation, trainer, evaluation of this cycle')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/cycle-start.js')).cycleStart));
+cycle
+  .command('status')
+  .argument('<model>')
+  .description('phase, arms, looks and outcome of the newest cycle')
+  .option('--watch', 'print again whenever something changed, until it has ended')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/cycle-status.js')).cycleStatus));
+
+program
+  .command('promote')
+  .argument('<model>')
+  .requiredOption('--candidate <version>', 'the version this is about')
+  .requiredOption('--reason <text>', 'why')
+  .option('--force', 'also before experiment.min_duration; recorded as forced')
+  .addOption(actor())
+  .addOption(json())
+  .description('tell the running cycle to promote its candidate')
+  .action(lazily(async () => (await import('./commands/promote.js')).promote));
+program
+  .command('rollback')
+  .argument('<model>')
+  .requiredOption('--reason <text>', 'why')
+  .option('--version <version>', 'where to; default: the previous version')
+  .option('--request-id <id>', 'the same id again changes nothing')
+  .addOption(actor())
+  .addOption(json())
+  .description('put the traffic back on an earlier version; works with Temporal down')
+  .action(lazily(async () => (await import('./commands/rollback.js')).rollback));
+
+program
+  .command('doctor')
+  .description('check connections, schema and search attributes; exit code 1 when something is wrong')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/doctor.js')).doctor));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`${explain(error)}\n`);
+  process.exitCode = 1;
+}

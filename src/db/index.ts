@@ -1,0 +1,3 @@
+export { createDb, type Db, type Tx } from './create-db.js';
+export { Prisma } from './generated/client.js';
+export { assertMigrated, type MigrationResult, migrate } from './migrate.js';

@@ -1,0 +1,106 @@
+import {
+  type ArmSums,
+  checkArmSums,
+  clusteredInterval,
+  clusteredTest,
+  fixedMaxInformation,
+  missingRatings,
+  normalIsf,
+  sampleRatioTest,
+} from '../stats/index.js';
+import { explainLook } from './explain-look.js';
+import { judgeHarm } from './harm.js';
+import type { ExperimentSettings, LookDecision, LookFigures, LookInput, WaitingFor } from './look.js';
+
+export type * from './look.js';
+
+type Verdict = Pick<LookDecision, 'decision' | 'reason' | 'waitingFor' | 'tested'>;
+
+/** More than this share of subjects in both arms: assignment is broken. */
+const MAX_CROSSED_SHARE = 0.01;
+
+/**
+ * Decides an experiment at one look, by the `fixed` rule. The order is the contract: blocked, harm or guardrail,
+ * promotion, last look; what is left keeps the champion and waits.
+ *
+ * @throws RangeError for sums that contradict each other or settings that make no rule
+ */
+export function decideAtLook(input: LookInput): LookDecision {
+  checkArmSums(input.champion);
+  checkArmSums(input.challenger);
+  if (!Number.isSafeInteger(input.crossed) || input.crossed < 0)
+    throw new RangeError(`crossed subjects are a whole number >= 0, not ${input.crossed}`);
+  const figures = measure(input);
+  const verdict = judge(input, figures);
+  return {
+    ...figures,
+    ...verdict,
+    alphaSpent: verdict.tested ? input.settings.alpha / 2 : 0,
+    explanation: explainLook(input, figures, verdict),
+  };
+}
+
+function measure({ settings, champion, challenger, crossed, prior, last }: LookInput) {
+  const test = clusteredTest(champion, challenger);
+  const c = normalIsf(settings.alpha / 2);
+  const maxInformation = fixedMaxInformation(settings);
+  const subjects = champion.O + challenger.O;
+  const fraction = test.information === null ? null : Math.min(1, test.information / maxInformation);
+  return {
+    ...test,
+    c,
+    interval: clusteredInterval(test, c),
+    maxInformation,
+    tau: last ? 1 : fraction,
+    sampleRatio: sampleRatioTest([champion.O, challenger.O], [1 - settings.share, settings.share]),
+    crossedShare: subjects === 0 ? 0 : crossed / subjects,
+    ratings: missingRatings(champion, challenger),
+    harm: judgeHarm({ champion, challenger, share: settings.share, prior, guardrails: settings.guardrails }),
+  };
+}
+
+type Measured = ReturnType<typeof measure>;
+
+function judge(input: LookInput, figures: Measured): Verdict {
+  const { last, settings } = input;
+  if (figures.sampleRatio.mismatch || figures.crossedShare > MAX_CROSSED_SHARE)
+    return last ? inconclusive('blocked') : wait('blocked');
+  if (figures.harm.reason !== null) return reject(figures.harm.reason);
+  const missing = unmetFloor(input);
+  if (missing !== null) return last ? inconclusive('not_enough_data') : wait(missing);
+  // All outcomes alike: there is no z. Another look may bring variation; at the last one only the interval is left.
+  if (!figures.tested && !last) return wait('variation');
+  if (figures.tested && isBetter(figures, settings))
+    return { decision: 'promote', reason: 'significant', waitingFor: null, tested: true };
+  const noImprovement = figures.interval !== null && figures.interval.upper < settings.minEffect;
+  return { ...(noImprovement ? reject('no_improvement') : inconclusive('max_duration')), tested: figures.tested };
+}
+
+/** The first floor that does not hold. A promotion or a verdict of "no better" needs them all. */
+function unmetFloor({ settings, startedAt, asOf, champion, challenger }: LookInput): WaitingFor | null {
+  if (asOf < startedAt + settings.minDurationMs) return 'min_duration';
+  const subjects = Math.max(2, settings.minSubjectsPerArm);
+  const reached = (arm: ArmSums) => arm.n >= settings.minSamplesPerArm && arm.N >= subjects;
+  return reached(champion) && reached(challenger) ? null : 'floors';
+}
+
+/** Significant, large enough to matter also with the missing ratings against it, and every guardrail shown. */
+function isBetter(
+  { z, c, delta, ratings, harm }: Pick<LookFigures, 'z' | 'c' | 'delta' | 'ratings' | 'harm'>,
+  { minEffect }: Pick<ExperimentSettings, 'minEffect'>,
+): boolean {
+  const large = (difference: number | null) => difference !== null && difference >= minEffect;
+  return z >= c && large(delta) && large(ratings.deltaImputed) && harm.guardrails.every(({ shown }) => shown);
+}
+
+function wait(waitingFor: WaitingFor): Verdict {
+  return { decision: 'wait', reason: null, waitingFor, tested: false };
+}
+
+function reject(reason: 'harm' | 'guardrail' | 'no_improvement'): Verdict {
+  return { decision: 'reject', reason, waitingFor: null, tested: false };
+}
+
+function inconclusive(reason: 'max_duration' | 'not_enough_data' | 'blocked'): Verdict {
+  return { decision: 'inconclusive', reason, waitingFor: null, tested: false };
+}

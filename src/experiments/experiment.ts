@@ -1,0 +1,95 @@
+import type { Db, Prisma, Tx } from '../db/index.js';
+import { UnderstudyError } from '../errors.js';
+import type { Policy } from '../policy/index.js';
+import type { Prior } from '../stats/index.js';
+import type { ExperimentSettings } from './look.js';
+
+/** The sections of the policy that decide an experiment, frozen when it starts; durations in milliseconds. */
+export interface FrozenSettings {
+  experiment: Policy['experiment'];
+  promotion: Policy['promotion'];
+  /** curation.min_rating: from which share of its range a rating is positive. */
+  min_rating: number;
+}
+
+/** Champion against challenger on live traffic, or in a bake the new champion against the holdback. */
+export interface Experiment {
+  id: string;
+  model: string;
+  cycleId: string;
+  kind: 'ab' | 'bake';
+  champion: number;
+  /** The version of the second arm. */
+  challenger: number;
+  /** Share of subjects on the second arm, constant within the experiment. */
+  share: number;
+  settings: FrozenSettings;
+  policyDigest: string;
+  sandbox: boolean;
+  /** What was known beforehand; fixed at the start, so that the always-valid bounds stay valid. */
+  prior: Prior;
+  startedAt: Date;
+  minEndsAt: Date;
+  maxEndsAt: Date;
+  endedAt: Date | null;
+  decision: string | null;
+  reason: string | null;
+}
+
+/** How an experiment ended: `promote`, `reject`, `inconclusive`, `keep` (a bake that went well), `rollback`, `undone`. */
+export interface ExperimentEnd {
+  decision: string;
+  /** At most 200 characters. */
+  reason: string;
+  asOf: Date;
+}
+
+type Row = Awaited<ReturnType<Db['prisma']['experiment']['findFirstOrThrow']>>;
+
+export function toExperiment({ p0, d0, i0: _i0, ...row }: Row): Experiment {
+  return {
+    ...row,
+    kind: row.kind as Experiment['kind'],
+    settings: row.settings as unknown as FrozenSettings,
+    prior: { p0, D0: d0 },
+  };
+}
+
+/** Throws `not_found`. */
+export async function readExperiment(db: Pick<Db, 'prisma'>, id: string): Promise<Experiment> {
+  const row = await db.prisma.experiment.findUnique({ where: { id } });
+  if (row === null) throw new UnderstudyError('not_found', { what: `Experiment ${id}` });
+  return toExperiment(row);
+}
+
+/** All experiments that have not ended. */
+export async function readLiveExperiments(db: Pick<Db, 'prisma'>): Promise<Experiment[]> {
+  const rows = await db.prisma.experiment.findMany({ where: { endedAt: null }, orderBy: { startedAt: 'asc' } });
+  return rows.map(toExperiment);
+}
+
+/** Ends live experiments; those that have ended keep how they ended. */
+export async function endRows(tx: Tx, where: Prisma.ExperimentWhereInput, end: ExperimentEnd): Promise<void> {
+  await tx.experiment.updateMany({
+    where: { ...where, endedAt: null },
+    data: { endedAt: end.asOf, decision: end.decision, reason: end.reason.slice(0, 200) },
+  });
+}
+
+/** The settings in the shape the decision rule wants them in. */
+export function ruleOf({ settings: { experiment }, share }: Experiment): ExperimentSettings {
+  return {
+    test: experiment.test,
+    share,
+    alpha: experiment.alpha,
+    power: experiment.power,
+    minEffect: experiment.min_effect,
+    targetEffect: experiment.target_effect,
+    minDurationMs: experiment.min_duration,
+    maxDurationMs: experiment.max_duration,
+    lookEveryMs: experiment.look_every,
+    minSamplesPerArm: experiment.min_samples_per_arm,
+    minSubjectsPerArm: experiment.min_subjects_per_arm,
+    guardrails: experiment.guardrails,
+  };
+}

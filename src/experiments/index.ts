@@ -1,0 +1,14 @@
+export { championHistory } from './champion-history.js';
+export { type BakeFacts, checkBake } from './check-bake.js';
+export { endBake } from './end-bake.js';
+export { endExperiment } from './end-experiment.js';
+export { type Experiment, type FrozenSettings, readExperiment, readLiveExperiments } from './experiment.js';
+export { type Judgement, judgeExperiment } from './judge-experiment.js';
+export { leaveExperiment } from './leave-experiment.js';
+export { type Promoted, promote } from './promote.js';
+export { type Cut, type CutRequest, readArms } from './read-arms.js';
+export { planRollback, type RollBackDeps, type RolledBack, rollBack } from './roll-back.js';
+export type { RouteChangedByOther, RouteMove } from './route-move.js';
+export { type StartedExperiment, startExperiment } from './start-experiment.js';
+export { type LookFacts, takeLook } from './take-look.js';
+export { backFrom, type Undone, undoRoute } from './undo-route.js';

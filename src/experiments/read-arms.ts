@@ -1,0 +1,102 @@
+import type { Db } from '../db/index.js';
+import { FAILED_IN_ARM_SQL, latestOutcomes } from '../interactions/index.js';
+import { digestOf } from '../policy/index.js';
+import { type ArmSums, checkArmSums } from '../stats/index.js';
+
+export interface CutRequest {
+  experimentId: string;
+  /** The arm compared with the champion's: `challenger` in an A/B test, `holdback` in a bake. */
+  secondArm: 'challenger' | 'holdback';
+  /** T. Nothing asked, received or retracted later is seen. */
+  asOf: Date;
+  /** Interactions younger than this at T are not in the cut: their feedback may still come. 0: feedback as received. */
+  feedbackWindowMs: number;
+  /** Share of a rating's range from which it is positive. */
+  minRating: number;
+}
+
+export interface Cut {
+  champion: ArmSums;
+  second: ArmSums;
+  /** Subjects seen in both arms: counted in `O` of the arm they were in first, and in nothing else. */
+  crossed: number;
+  /** SHA-256 over experiment, T and all sums: two cuts with the same digest are the same. */
+  digest: string;
+}
+
+const ARMS = `
+WITH exposed AS (
+  SELECT DISTINCT ON (subject) subject, arm, exposed_at, count(*) OVER (PARTITION BY subject) > 1 AS in_both
+    FROM exposures
+   WHERE experiment_id = $1 AND exposed_at <= $2
+   ORDER BY subject, exposed_at, arm
+), cut AS (
+  SELECT subject, arm, exposed_at, in_both FROM exposed WHERE exposed_at <= $3
+), asked AS (
+  SELECT i.id, i.subject, i.arm, i.response
+    FROM interactions i JOIN cut ON cut.subject = i.subject
+   WHERE i.experiment_id = $1 AND i.asked_at >= cut.exposed_at AND i.asked_at <= $3 AND i.received_at <= $2
+), outcomes AS (
+  ${latestOutcomes({ interactions: 'asked', asOf: '$2', minRating: '$4' })}
+), subjects AS (
+  SELECT cut.subject, cut.arm,
+         cut.in_both OR coalesce(bool_or(asked.arm <> cut.arm), false) AS crossed,
+         count(asked.id) AS e, count(outcomes.outcome) AS m, coalesce(sum(outcomes.outcome), 0) AS x
+    FROM cut
+    LEFT JOIN asked ON asked.subject = cut.subject
+    LEFT JOIN outcomes ON outcomes.interaction_id = asked.id
+   GROUP BY cut.subject, cut.arm, cut.in_both
+), requests AS (
+  SELECT i.arm, count(*) AS requests, count(*) FILTER (WHERE ${FAILED_IN_ARM_SQL}) AS errors
+    FROM interactions i
+   WHERE i.experiment_id = $1 AND i.asked_at <= $2 AND i.received_at <= $2
+   GROUP BY i.arm
+)
+SELECT arms.arm,
+       count(s.subject) AS "O",
+       count(*) FILTER (WHERE s.crossed) AS crossed,
+       count(*) FILTER (WHERE NOT s.crossed AND s.e > 0) AS "S",
+       count(*) FILTER (WHERE NOT s.crossed AND s.m > 0) AS "N",
+       coalesce(sum(s.e) FILTER (WHERE NOT s.crossed), 0) AS "E",
+       coalesce(sum(s.m) FILTER (WHERE NOT s.crossed), 0) AS n,
+       coalesce(sum(s.x) FILTER (WHERE NOT s.crossed), 0) AS x,
+       coalesce(sum(s.m * s.m) FILTER (WHERE NOT s.crossed), 0) AS m2,
+       coalesce(sum(s.x * s.x) FILTER (WHERE NOT s.crossed), 0) AS x2,
+       coalesce(sum(s.x * s.m) FILTER (WHERE NOT s.crossed), 0) AS xm,
+       coalesce(sum(s.e * s.e) FILTER (WHERE NOT s.crossed), 0) AS e2,
+       coalesce(sum(s.e * s.m) FILTER (WHERE NOT s.crossed), 0) AS em,
+       coalesce(max(r.requests), 0) AS requests,
+       coalesce(max(r.errors), 0) AS errors
+  FROM unnest($5::text[]) AS arms (arm)
+  LEFT JOIN subjects s ON s.arm = arms.arm
+  LEFT JOIN requests r ON r.arm = arms.arm
+ GROUP BY arms.arm`;
+
+/**
+ * Reads both arms of an experiment as they stood at T, in one statement and so from one snapshot: by assigned arm,
+ * whatever version answered; interactions asked since their subject's first exposure and at least `feedbackWindowMs`
+ * before T, with the feedback received by T. Requests and failures count all requests of the arm up to T.
+ */
+export async function readArms(db: Pick<Db, 'pool'>, request: CutRequest): Promise<Cut> {
+  const { experimentId, secondArm, asOf, feedbackWindowMs, minRating } = request;
+  const { rows } = await db.pool.query<Record<string, string>>(ARMS, [
+    experimentId,
+    asOf,
+    new Date(asOf.getTime() - feedbackWindowMs),
+    minRating,
+    ['champion', secondArm],
+  ]);
+  const row = (arm: string) => rows.find((candidate) => candidate.arm === arm)!;
+  const champion = toSums(row('champion'));
+  const second = toSums(row(secondArm));
+  const crossed = Number(row('champion').crossed) + Number(row(secondArm).crossed);
+  const digest = digestOf({ experiment: experimentId, asOf: asOf.toISOString(), champion, second, crossed });
+  return { champion, second, crossed, digest };
+}
+
+/** Postgres answers counts and sums as text; checkArmSums refuses what is too large for a whole number. */
+function toSums({ arm: _arm, crossed: _crossed, ...sums }: Record<string, string>): ArmSums {
+  return checkArmSums(
+    Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, Number(sum)])) as unknown as ArmSums,
+  );
+}

@@ -1,0 +1,168 @@
+import type { Db, Prisma, Tx } from '../db/index.js';
+import { UnderstudyError } from '../errors.js';
+import { type Policy, parsePolicy } from '../policy/index.js';
+import { changeRoute, changeThatStarted, readRoute } from '../routing/index.js';
+import { fixedMaxInformation, initialInformation, normalIsf, type Prior } from '../stats/index.js';
+import { championHistory } from './champion-history.js';
+import { type Experiment, endRows, type FrozenSettings, ruleOf, toExperiment } from './experiment.js';
+import { experimentIdOf } from './experiment-id.js';
+import { movedByOther, type RouteChangedByOther } from './route-move.js';
+
+export type StartedExperiment =
+  | {
+      routeChanged?: false;
+      experimentId: string;
+      epoch: number;
+      startedAt: string;
+      minEndsAt: string;
+      maxEndsAt: string;
+    }
+  | RouteChangedByOther;
+
+/**
+ * Starts a cycle's A/B test: the experiment's row and the route's second arm, in one transaction. A cycle has one; asking
+ * again answers it. Throws `unknown_version`, `version_rejected`, `not_found` (cycle).
+ */
+export async function startExperiment(
+  db: Db,
+  input: { cycleId: string; candidate: number; expectedEpoch: number; asOf: Date },
+): Promise<StartedExperiment> {
+  const { cycleId, candidate, expectedEpoch, asOf } = input;
+  const started = await findStarted(db, cycleId);
+  if (started !== null) return started;
+  const cycle = await db.prisma.cycle.findUnique({ where: { id: cycleId } });
+  if (cycle === null) throw new UnderstudyError('not_found', { what: `Cycle ${cycleId}` });
+  const { model } = cycle;
+  await assertMayServe(db, model, candidate);
+  // Read before the route: while the route is at this epoch, no experiment can have been added.
+  const id = await nextExperimentId(db, model, 'ab');
+  const route = await readRoute(db, model);
+  // Moved perhaps by another attempt at this very step.
+  if (route.epoch !== expectedEpoch || route.champion === candidate)
+    return (await findStarted(db, cycleId)) ?? movedByOther(db, model);
+
+  const policy = parsePolicy(cycle.policy);
+  const experiment: Experiment = {
+    id,
+    model,
+    cycleId,
+    kind: 'ab',
+    champion: route.champion,
+    challenger: candidate,
+    share: policy.experiment.share,
+    settings: freeze(policy),
+    policyDigest: cycle.policyDigest,
+    sandbox: cycle.sandbox,
+    prior: await priorOf(db, { model, version: route.champion, asOf, minRating: policy.curation.min_rating }),
+    startedAt: asOf,
+    minEndsAt: after(asOf, policy.experiment.min_duration),
+    maxEndsAt: after(asOf, policy.experiment.max_duration),
+    endedAt: null,
+    decision: null,
+    reason: null,
+  };
+  const moved = await changeRoute(db, {
+    model,
+    expectedEpoch,
+    next: { ...route, challenger: candidate, share: experiment.share, experimentId: experiment.id },
+    action: 'start_experiment',
+    actor: 'cycle',
+    reason: 'evaluation passed',
+    evidence: await startEvidence(db, experiment),
+    cycleId,
+    async before(tx) {
+      // An experiment that is still live belongs to a cycle that is not: only one cycle holds the lease.
+      await endRows(tx, { model }, { decision: 'inconclusive', reason: 'superseded', asOf });
+      await insertExperiment(tx, experiment);
+      await tx.cycle.update({ where: { id: cycleId }, data: { candidate } });
+    },
+  });
+  if (moved.changed) return factsOf(experiment, moved.epoch);
+  return (await findStarted(db, cycleId)) ?? movedByOther(db, model);
+}
+
+/** Stores a new experiment, in the transaction that puts it on the route. */
+export async function insertExperiment(tx: Tx, experiment: Experiment): Promise<void> {
+  const { prior, settings, ...row } = experiment;
+  await tx.experiment.create({
+    data: {
+      ...row,
+      settings: settings as unknown as Prisma.InputJsonObject,
+      p0: prior.p0,
+      d0: prior.D0,
+      i0: initialInformation(prior, experiment.share),
+    },
+  });
+}
+
+/** The id for the next experiment of a model. Experiments come into being only with a move of the route. */
+export async function nextExperimentId(db: Db, model: string, kind: 'ab' | 'bake'): Promise<string> {
+  return experimentIdOf(model, kind, (await db.prisma.experiment.count({ where: { model } })) + 1);
+}
+
+/** The champion's last 30 days, or what stands for them when there were none. */
+export async function priorOf(db: Db, request: Parameters<typeof championHistory>[1]): Promise<Prior> {
+  return (await championHistory(db, request)) ?? { p0: 0.5, D0: 1 };
+}
+
+/** Throws `unknown_version` or `version_rejected`. */
+export async function assertMayServe(
+  db: Pick<Db, 'prisma'> | { prisma: Tx },
+  model: string,
+  version: number,
+): Promise<void> {
+  const row = await db.prisma.version.findUnique({ where: { model_version: { model, version } } });
+  if (row === null) throw new UnderstudyError('unknown_version', { model, version });
+  if (row.state === 'rejected') throw new UnderstudyError('version_rejected', { model, version });
+}
+
+export function after(start: Date, milliseconds: number): Date {
+  return new Date(start.getTime() + milliseconds);
+}
+
+function freeze(policy: Policy): FrozenSettings {
+  return { experiment: policy.experiment, promotion: policy.promotion, min_rating: policy.curation.min_rating };
+}
+
+async function findStarted(db: Db, cycleId: string): Promise<StartedExperiment | null> {
+  const row = await db.prisma.experiment.findUnique({ where: { cycleId_kind: { cycleId, kind: 'ab' } } });
+  if (row === null) return null;
+  const change = await changeThatStarted(db, row.model, row.id);
+  return factsOf(toExperiment(row), change!.epoch);
+}
+
+function factsOf(experiment: Experiment, epoch: number): StartedExperiment {
+  return {
+    experimentId: experiment.id,
+    epoch,
+    startedAt: experiment.startedAt.toISOString(),
+    minEndsAt: experiment.minEndsAt.toISOString(),
+    maxEndsAt: experiment.maxEndsAt.toISOString(),
+  };
+}
+
+/** An experiment starts on the evaluation; of its own it has nothing yet but the boundary it will be held against. */
+async function startEvidence(db: Db, experiment: Experiment): Promise<Record<string, unknown>> {
+  const gate = await db.prisma.evaluation.findUnique({ where: { cycleId: experiment.cycleId } });
+  const rule = ruleOf(experiment);
+  return {
+    experiment: experiment.id,
+    kind: experiment.kind,
+    n: { champion: 0, challenger: 0 },
+    interval: null,
+    boundary: normalIsf(rule.alpha / 2),
+    i_max: fixedMaxInformation(rule),
+    i0: initialInformation(experiment.prior, experiment.share),
+    share: experiment.share,
+    evaluation:
+      gate === null
+        ? null
+        : {
+            n: gate.n,
+            difference: gate.difference,
+            lower_bound: gate.lowerBound,
+            margin: gate.margin,
+            no_gate: gate.noGate,
+          },
+  };
+}

@@ -1,0 +1,143 @@
+import type { Db, Prisma } from '../db/index.js';
+import { changeThatLeft, readRoute } from '../routing/index.js';
+import { decideAtLook, type LookInput } from './decide.js';
+import { type Experiment, readExperiment, ruleOf } from './experiment.js';
+import { isLastLook } from './look-times.js';
+import { readArms } from './read-arms.js';
+import { foundChange, movedByOther, type RouteChangedByOther } from './route-move.js';
+
+/** A look in the few facts a timeline shows. */
+export interface LookFacts {
+  k: number;
+  decision: 'wait' | 'promote' | 'reject' | 'inconclusive';
+  reason: string | null;
+  champion: { n: number; x: number };
+  challenger: { n: number; x: number };
+  tested: boolean;
+  z: number | null;
+  boundary: number | null;
+  interval: [number, number] | null;
+  /** At most 200 characters. */
+  summary: string;
+  /** The route does not serve this experiment any more; by whom it was moved. */
+  routeChanged?: RouteChangedByOther;
+}
+
+/**
+ * Takes the k-th look at an A/B test at T = `asOf` and stores it with every number its decision came from. A look that
+ * was stored is answered as it was, whatever arrived since. An experiment that ended, or that the route left, is not
+ * looked at any more: the answer says how it ended, and nothing is stored.
+ */
+export async function takeLook(
+  db: Db,
+  input: { experimentId: string; k: number; asOf: Date; isLast: boolean },
+): Promise<LookFacts> {
+  const { experimentId, k, asOf } = input;
+  const stored = await readLook(db, experimentId, k);
+  if (stored !== null) return stored;
+  const experiment = await readExperiment(db, experimentId);
+  const route = await readRoute(db, experiment.model);
+  if (experiment.endedAt !== null || route.experimentId !== experimentId) return endedFacts(db, experiment, k);
+
+  const settings = ruleOf(experiment);
+  const cut = await readArms(db, {
+    experimentId,
+    secondArm: 'challenger',
+    asOf,
+    feedbackWindowMs: experiment.settings.experiment.feedback_window,
+    minRating: experiment.settings.min_rating,
+  });
+  const startedAt = experiment.startedAt.getTime();
+  const look: LookInput = {
+    settings,
+    startedAt,
+    asOf: asOf.getTime(),
+    last: input.isLast || isLastLook(settings, startedAt, asOf.getTime()),
+    champion: cut.champion,
+    challenger: cut.second,
+    crossed: cut.crossed,
+    prior: experiment.prior,
+  };
+  const decision = decideAtLook(look);
+  const { champion, challenger, crossed, ...rest } = look;
+  const { explanation, ...figures } = decision;
+  await db.prisma.look.createMany({
+    data: {
+      experimentId,
+      k,
+      takenAt: asOf,
+      policyDigest: experiment.policyDigest,
+      cutDigest: cut.digest,
+      champion: champion as unknown as Prisma.InputJsonObject,
+      challenger: challenger as unknown as Prisma.InputJsonObject,
+      crossed,
+      tested: decision.tested,
+      z: decision.z,
+      p: decision.p,
+      delta: decision.delta,
+      intervalLow: decision.interval?.lower ?? null,
+      intervalHigh: decision.interval?.upper ?? null,
+      boundary: decision.c,
+      information: decision.information,
+      iMax: decision.maxInformation,
+      i0: decision.harm.initialInformation,
+      tau: decision.tau,
+      alphaSpent: decision.alphaSpent,
+      srmP: decision.sampleRatio.p,
+      deltaImputed: decision.ratings.deltaImputed,
+      // The input, but for what has columns of its own, and every figure: the decision can be made again from the row.
+      evidence: { input: rest, figures, explanation } as unknown as Prisma.InputJsonObject,
+      decision: decision.decision,
+      reason: decision.reason ?? decision.waitingFor,
+    },
+    // Two at once: the first one stands.
+    skipDuplicates: true,
+  });
+  return (await readLook(db, experimentId, k))!;
+}
+
+async function readLook(db: Db, experimentId: string, k: number): Promise<LookFacts | null> {
+  const row = await db.prisma.look.findUnique({ where: { experimentId_k: { experimentId, k } } });
+  if (row === null) return null;
+  return {
+    k,
+    decision: row.decision as LookFacts['decision'],
+    reason: row.reason,
+    champion: nAndX(row.champion),
+    challenger: nAndX(row.challenger),
+    tested: row.tested,
+    z: row.z,
+    boundary: row.boundary,
+    interval: row.intervalLow === null || row.intervalHigh === null ? null : [row.intervalLow, row.intervalHigh],
+    summary: (row.evidence as { explanation: string }).explanation,
+  };
+}
+
+function nAndX(sums: unknown): { n: number; x: number } {
+  const { n, x } = sums as { n: number; x: number };
+  return { n, x };
+}
+
+/** The watch loop's rejection is the decision; whatever else took the route away is somebody else's doing. */
+async function endedFacts(db: Db, experiment: Experiment, k: number): Promise<LookFacts> {
+  const change = await changeThatLeft(db, experiment.model, experiment.id);
+  const counts = change?.evidence as
+    | { n?: Record<string, number>; x?: Record<string, number>; summary?: string }
+    | undefined;
+  const count = (arm: string) => ({ n: counts?.n?.[arm] ?? 0, x: counts?.x?.[arm] ?? 0 });
+  const rejected = experiment.decision === 'reject';
+  const left = `The route left the experiment: changed by ${change?.actor ?? 'somebody'} at epoch ${change?.epoch ?? '?'}.`;
+  return {
+    k,
+    decision: rejected ? 'reject' : 'inconclusive',
+    reason: rejected ? experiment.reason : 'route_changed',
+    champion: count('champion'),
+    challenger: count('challenger'),
+    tested: false,
+    z: null,
+    boundary: null,
+    interval: null,
+    summary: ((rejected && counts?.summary) || left).slice(0, 200),
+    routeChanged: change === null ? await movedByOther(db, experiment.model) : foundChange(change),
+  };
+}

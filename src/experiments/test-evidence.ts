@@ -1,0 +1,61 @@
+import type { Db } from '../db/index.js';
+import { clusteredInterval, clusteredTest, normalIsf } from '../stats/index.js';
+import type { Experiment } from './experiment.js';
+import { countsOf } from './judge-experiment.js';
+import { readArms } from './read-arms.js';
+
+/**
+ * The numbers a move of the route rests on when it ends an A/B test: those of the newest look, or before the first look
+ * those of a cut made now. n, x, difference, z, p, interval and boundary; never a text.
+ */
+export async function testEvidence(
+  db: Pick<Db, 'prisma' | 'pool'>,
+  experiment: Experiment,
+  asOf: Date,
+): Promise<Record<string, unknown>> {
+  const look = await db.prisma.look.findFirst({ where: { experimentId: experiment.id }, orderBy: { k: 'desc' } });
+  if (look !== null) {
+    const sums = (arm: unknown) => arm as Parameters<typeof countsOf>[1];
+    return {
+      experiment: experiment.id,
+      kind: experiment.kind,
+      look: look.k,
+      as_of: look.takenAt.toISOString(),
+      cut: look.cutDigest,
+      ...countsOf('challenger', sums(look.champion), sums(look.challenger)),
+      crossed: look.crossed,
+      delta: look.delta,
+      z: look.z,
+      p: look.p,
+      interval: look.intervalLow === null ? null : [look.intervalLow, look.intervalHigh],
+      boundary: look.boundary,
+      decision: look.decision,
+    };
+  }
+  const { settings } = experiment;
+  const cut = await readArms(db, {
+    experimentId: experiment.id,
+    secondArm: 'challenger',
+    asOf,
+    feedbackWindowMs: settings.experiment.feedback_window,
+    minRating: settings.min_rating,
+  });
+  const test = clusteredTest(cut.champion, cut.second);
+  const boundary = normalIsf(settings.experiment.alpha / 2);
+  const interval = clusteredInterval(test, boundary);
+  return {
+    experiment: experiment.id,
+    kind: experiment.kind,
+    look: null,
+    as_of: asOf.toISOString(),
+    cut: cut.digest,
+    ...countsOf('challenger', cut.champion, cut.second),
+    crossed: cut.crossed,
+    delta: test.delta,
+    z: test.z,
+    p: test.p,
+    interval: interval === null ? null : [interval.lower, interval.upper],
+    boundary,
+    decision: null,
+  };
+}

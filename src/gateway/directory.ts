@@ -1,0 +1,146 @@
+import type { Logger } from 'pino';
+import type { Db } from '../db/index.js';
+import { errorDetail } from '../errors.js';
+import { type Policy, parsePolicy } from '../policy/index.js';
+import type { Route } from '../routing/index.js';
+import { secondArmOf } from './second-arm.js';
+
+/** Where the requests for one version go. */
+export interface Target {
+  version: number;
+  /** Addresses of `chat/completions`, one a replica. */
+  urls: readonly string[];
+  /** The name the upstream knows it by. */
+  model: string;
+  /** Throws `missing_variable` when the policy refers to a variable that is not set. */
+  apiKey: () => string | undefined;
+  /** From the request to the last byte of the answer. */
+  timeoutMs: number;
+  rejected: boolean;
+}
+
+export interface KnownModel {
+  name: string;
+  createdAt: Date;
+  targets: ReadonlyMap<number, Target>;
+}
+
+/** Models, their versions and the kinds of live experiments, in memory, so that no request asks the database. */
+export interface Directory {
+  model(name: string): KnownModel | undefined;
+  names(): readonly string[];
+  secondArm(route: Route): 'challenger' | 'holdback';
+  /** Reads again at once, if it lacks what a route refers to; gives up after a second and goes on with what is known. */
+  ensure(route: Route, version: number): Promise<void>;
+  refresh(): Promise<void>;
+  close(): void;
+}
+
+interface ModelRow {
+  name: string;
+  policy: unknown;
+  policy_digest: string;
+  created_at: Date;
+}
+interface VersionRow {
+  model: string;
+  version: number;
+  kind: string;
+  state: string;
+  served_as: string;
+}
+
+const POLL_MS = 1_000;
+const PATIENCE_MS = 1_000;
+
+export type Secrets = (reference: string | null) => string | undefined;
+
+/** Opens an empty directory that reads every second; call `refresh` to fill it. */
+export function openDirectory(db: Pick<Db, 'pool'>, secrets: Secrets, logger: Logger): Directory {
+  let models = new Map<string, KnownModel>();
+  let kinds = new Map<string, string>();
+  let reading: Promise<void> | undefined;
+  const policies = new Map<string, { digest: string; policy: Policy | undefined }>();
+
+  async function read(): Promise<void> {
+    const [modelRows, versionRows, experimentRows] = await Promise.all([
+      db.pool.query<ModelRow>('SELECT name, policy, policy_digest, created_at FROM models ORDER BY name'),
+      db.pool.query<VersionRow>('SELECT model, version, kind, state, served_as FROM versions'),
+      db.pool.query<{ id: string; kind: string }>(
+        'SELECT e.id, e.kind FROM experiments e JOIN routes r ON r.experiment_id = e.id',
+      ),
+    ]);
+    const fresh = new Map<string, KnownModel>();
+    for (const row of modelRows.rows) {
+      const policy = policyOf(row);
+      if (policy === undefined) continue;
+      const targets = versionRows.rows
+        .filter(({ model }) => model === row.name)
+        .map((version) => [version.version, targetOf(policy, version, secrets)] as const);
+      fresh.set(row.name, { name: row.name, createdAt: row.created_at, targets: new Map(targets) });
+    }
+    models = fresh;
+    kinds = new Map(experimentRows.rows.map(({ id, kind }) => [id, kind]));
+  }
+
+  /** Parsed once for each digest. One that this program does not understand leaves the model with its last good policy. */
+  function policyOf(row: ModelRow): Policy | undefined {
+    const known = policies.get(row.name);
+    if (known?.digest === row.policy_digest) return known.policy;
+    let policy = known?.policy;
+    try {
+      policy = parsePolicy(row.policy);
+    } catch (error) {
+      logger.error({ model: row.name, err: error }, 'the stored policy is not valid for this program; apply it again');
+    }
+    policies.set(row.name, { digest: row.policy_digest, policy });
+    return policy;
+  }
+
+  function refresh(): Promise<void> {
+    reading ??= read().finally(() => {
+      reading = undefined;
+    });
+    return reading;
+  }
+
+  const quietly = () =>
+    refresh().catch((error: unknown) =>
+      logger.debug({ detail: errorDetail(error) }, 'models and versions could not be read'),
+    );
+  const timer = setInterval(() => void quietly(), POLL_MS);
+  timer.unref();
+
+  return {
+    model: (name) => models.get(name),
+    names: () => [...models.keys()],
+    secondArm: (route) => secondArmOf(route, kinds),
+    async ensure(route, version) {
+      const complete = () =>
+        models.get(route.model)?.targets.has(version) && (route.experimentId === null || kinds.has(route.experimentId));
+      if (complete()) return;
+      // A reading under way may have started before what is missing was committed.
+      await reading?.catch(() => undefined);
+      if (complete()) return;
+      await Promise.race([quietly(), new Promise((resolve) => setTimeout(resolve, PATIENCE_MS).unref())]);
+    },
+    refresh,
+    close: () => clearInterval(timer),
+  };
+}
+
+/** Version 1 and other bases answer at the policy's upstream, adapters on the adapter servers under their own name. */
+function targetOf(policy: Policy, row: VersionRow, secrets: Secrets): Target {
+  const { upstream, serving } = policy;
+  const isAdapter = row.kind === 'adapter';
+  return {
+    version: row.version,
+    urls: isAdapter
+      ? serving.base_urls.map((url) => `${url}/v1/chat/completions`)
+      : [`${upstream.base_url}/chat/completions`],
+    model: row.kind === 'base' ? upstream.model : row.served_as,
+    apiKey: () => secrets(isAdapter ? serving.api_key : upstream.api_key),
+    timeoutMs: upstream.timeout,
+    rejected: row.state === 'rejected',
+  };
+}

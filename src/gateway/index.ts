@@ -1,0 +1,6 @@
+export type { CaptureLimits } from './capture-queue.js';
+export type { Secrets } from './directory.js';
+export { type ChatAnswer, type Gateway, openGateway } from './gateway.js';
+export type { GatewayStats } from './gateway-stats.js';
+export { type OpenAiError, toOpenAiError } from './openai-error.js';
+export type { SpoolOptions } from './spool.js';

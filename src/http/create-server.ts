@@ -1,0 +1,106 @@
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import type { Logger } from 'pino';
+import { createAuthenticator } from '../access/index.js';
+import type { Db } from '../db/index.js';
+import { errorDetail } from '../errors.js';
+import { type CaptureLimits, type Gateway, openGateway, type Secrets, type SpoolOptions } from '../gateway/index.js';
+import { newId } from '../interactions/index.js';
+import type { RouteFollower } from '../routing/index.js';
+import { createRouteTable } from './define-route.js';
+import { answerFrameworkError, handleErrors } from './handle-errors.js';
+import type { Operations } from './operations.js';
+import { assignmentRoute } from './routes/assignment-route.js';
+import { captureRoutes } from './routes/capture-routes.js';
+import { gatewayRoutes } from './routes/gateway-routes.js';
+import { healthRoutes } from './routes/health-routes.js';
+import { historyRoutes } from './routes/history-routes.js';
+import { modelRoutes } from './routes/model-routes.js';
+import { operateRoutes } from './routes/operate-routes.js';
+
+const VERSION = '0.1.0';
+
+export interface ServerParts {
+  db: Db;
+  /** Key of the HMAC under which subjects are stored. */
+  subjectKey: string;
+  /** Followed by the caller, who also closes it, after the server. */
+  routes: RouteFollower;
+  operations: Operations;
+  /** Value of a `${VARIABLE}` a policy refers to; throws `missing_variable`. */
+  secrets: Secrets;
+  logger: Logger;
+  captureLimits?: Partial<CaptureLimits>;
+  spool?: SpoolOptions;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    gateway: Gateway;
+  }
+}
+
+/**
+ * Gateway, capture, API and health on one fastify instance, not yet listening. `close()` lets requests end and writes
+ * what was captured; the database and the route follower stay the caller's.
+ */
+export function createServer(parts: ServerParts): FastifyInstance {
+  const { db, logger, routes } = parts;
+  const gateway = openGateway({
+    db,
+    subjectKey: parts.subjectKey,
+    routes,
+    secrets: parts.secrets,
+    logger,
+    ...(parts.captureLimits === undefined ? {} : { limits: parts.captureLimits }),
+    ...(parts.spool === undefined ? {} : { spool: parts.spool }),
+  });
+  const app: FastifyInstance = Fastify({
+    loggerInstance: logger as FastifyBaseLogger,
+    // One line a request of our own, see onResponse.
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    requestIdHeader: false,
+    genReqId: () => newId(),
+    // A batch with such a member in one item is not refused as a whole; the item's schema is strict.
+    onProtoPoisoning: 'ignore',
+    onConstructorPoisoning: 'ignore',
+    routerOptions: { maxParamLength: 200 },
+    frameworkErrors: answerFrameworkError,
+  });
+  app.removeContentTypeParser('text/plain');
+  app.decorateRequest('principal', undefined);
+  app.decorate('gateway', gateway);
+
+  const table = createRouteTable(createAuthenticator(db));
+  handleErrors(app, table.definitions);
+  gatewayRoutes(app, table, gateway);
+  assignmentRoute(app, table, gateway);
+  captureRoutes(app, table, db, parts.subjectKey, gateway);
+  modelRoutes(app, table, db);
+  historyRoutes(app, table, db);
+  operateRoutes(app, table, db, parts.operations);
+  healthRoutes(app, table, { db, routes, metrics: gateway.metrics, version: VERSION });
+
+  let closing = false;
+  app.addHook('onResponse', async (request, reply) => {
+    // The route's pattern, not the address: an address may name somebody.
+    const { method, url } = request.routeOptions;
+    request.log.debug({ method, route: url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'answered');
+    // A stream that began before the shutdown could not say that its connection closes.
+    if (closing) request.raw.socket.end();
+  });
+  app.addHook('onReady', async () => {
+    await gateway
+      .refresh()
+      .catch((error: unknown) => logger.warn({ detail: errorDetail(error) }, 'models could not be read yet'));
+  });
+  // Without this a connection kept alive by a request under way holds the shutdown up until its client lets go.
+  app.addHook('preClose', async () => {
+    closing = true;
+  });
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (closing) reply.header('connection', 'close');
+    done();
+  });
+  app.addHook('onClose', () => gateway.close());
+  return app;
+}

@@ -1,0 +1,119 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import { type Authenticator, maySee, type Principal, requireScope, type Scope } from '../access/index.js';
+import { type ErrorCode, UnderstudyError } from '../errors.js';
+import { describeProblems } from './describe-problems.js';
+
+/** What is known about a route: enough to check its input and to document it. */
+export interface RouteDefinition<
+  Params extends z.ZodType = z.ZodType,
+  Query extends z.ZodType = z.ZodType,
+  Body extends z.ZodType = z.ZodType,
+  Answer extends z.ZodType = z.ZodType,
+> {
+  method: 'GET' | 'POST' | 'DELETE';
+  /** With `:name` for parameters. */
+  path: string;
+  /** One line for the document. */
+  summary: string;
+  /** What a key must have; null: no key is needed. */
+  scope: Scope | null;
+  params?: Params;
+  query?: Query;
+  body?: Body;
+  /** Body as documented, where its items are checked one by one and `body` only checks the list. */
+  documentedBody?: z.ZodType;
+  /** Header → what it is for. */
+  headers?: Record<string, string>;
+  /** Body of the answer with status 200. */
+  answer: Answer;
+  /** Type of the answer, where it is not JSON. */
+  contentType?: string;
+  /** May answer by server-sent events instead. */
+  alsoStreams?: boolean;
+  /** Codes that it may answer with besides those every route may. */
+  errors?: readonly ErrorCode[];
+  /** Errors have OpenAI's shape. */
+  openAi?: boolean;
+  /** In bytes. */
+  bodyLimit?: number;
+}
+
+export interface RouteInput<Params, Query, Body> {
+  params: Params;
+  query: Query;
+  body: Body;
+  /** Of a route with a scope. */
+  principal: Principal;
+  request: FastifyRequest;
+  reply: FastifyReply;
+}
+
+/** Registers routes on fastify and remembers their definitions for the document. */
+export interface RouteTable {
+  readonly definitions: readonly RouteDefinition[];
+  define<Params extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType, Answer extends z.ZodType>(
+    app: FastifyInstance,
+    definition: RouteDefinition<Params, Query, Body, Answer>,
+    handler: (
+      input: RouteInput<z.output<Params>, z.output<Query>, z.output<Body>>,
+    ) => Promise<z.input<Answer> | FastifyReply>,
+  ): void;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    principal: Principal | undefined;
+  }
+  interface FastifyContextConfig {
+    openAi?: boolean;
+  }
+}
+
+/**
+ * Every route asks for its key before the body is read, then checks parameters, query and body against its schemas. A
+ * `:model` that the key may not see is answered as unknown before anything else is looked at.
+ */
+export function createRouteTable(authenticator: Authenticator): RouteTable {
+  const definitions: RouteDefinition[] = [];
+  return {
+    definitions,
+    define(app, definition, handler) {
+      definitions.push(definition as unknown as RouteDefinition);
+      const { scope } = definition;
+      app.route({
+        method: definition.method,
+        url: definition.path,
+        config: { openAi: definition.openAi ?? false },
+        ...(definition.bodyLimit === undefined ? {} : { bodyLimit: definition.bodyLimit }),
+        async onRequest(request) {
+          if (scope === null) return;
+          const principal = await authenticator.authenticate(request.headers.authorization);
+          requireScope(principal, scope);
+          const { model } = request.params as { model?: string };
+          if (model !== undefined && !maySee(principal, model))
+            throw new UnderstudyError('unknown_model', { model: model.slice(0, 80) });
+          request.principal = principal;
+        },
+        async handler(request, reply) {
+          const input = {
+            params: check(definition.params, request.params, 'path'),
+            query: check(definition.query, request.query, 'query'),
+            body: check(definition.body, request.body, 'body'),
+            principal: request.principal as Principal,
+            request,
+            reply,
+          };
+          return handler(input as Parameters<typeof handler>[0]);
+        },
+      });
+    },
+  };
+}
+
+function check(schema: z.ZodType | undefined, value: unknown, where: string): unknown {
+  if (schema === undefined) return undefined;
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new UnderstudyError('invalid_request', { detail: describeProblems(parsed.error.issues, where) });
+}

@@ -1,0 +1,102 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { errorDetail, UnderstudyError } from '../errors.js';
+import { toOpenAiError } from '../gateway/index.js';
+import type { RouteDefinition } from './define-route.js';
+
+/** Every error leaves through here: one table, two shapes (ours, and OpenAI's on the gateway), nothing quoted. */
+export function handleErrors(app: FastifyInstance, definitions: readonly RouteDefinition[]): void {
+  app.setErrorHandler((thrown, request, reply) => {
+    const error = translate(thrown, request);
+    if (error.status >= 500) {
+      const level = error.code === 'internal' ? 'error' : 'warn';
+      request.log[level]({ err: thrown, code: error.code, route: request.routeOptions.url }, 'a request failed');
+    }
+    return send(error, request.routeOptions.config.openAi === true, reply);
+  });
+
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?')[0] ?? '/';
+    const there = definitions.filter((definition) => matches(definition.path, path));
+    const openAi =
+      there.length > 0 ? there.some((definition) => definition.openAi) : /^\/v1\/(chat|models)(\/|$)/.test(path);
+    if (there.length === 0) return send(new UnderstudyError('not_found', { what: 'This address' }), openAi, reply);
+    const allowed = [...new Set(there.map(({ method }) => method))].join(', ');
+    reply.header('allow', allowed);
+    const pattern = there[0]?.path;
+    return send(
+      new UnderstudyError('method_not_allowed', { path: pattern, method: request.method, allowed }),
+      openAi,
+      reply,
+    );
+  });
+}
+
+/** Errors from before routing, such as an address that cannot be decoded. */
+export function answerFrameworkError(_thrown: Error, _request: FastifyRequest, reply: FastifyReply): void {
+  send(new UnderstudyError('invalid_request', { detail: 'the address cannot be read' }), false, reply);
+}
+
+function send(error: UnderstudyError, openAi: boolean, reply: FastifyReply): FastifyReply {
+  return reply
+    .code(error.status)
+    .type('application/json; charset=utf-8')
+    .send(openAi ? toOpenAiError(error) : error.toBody());
+}
+
+/** Errors of fastify, drivers and programming as errors of the table. */
+function translate(thrown: unknown, request: FastifyRequest): UnderstudyError {
+  if (thrown instanceof UnderstudyError) return thrown;
+  const { code = '', statusCode = 500 } = thrown as { code?: string; statusCode?: number };
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    return new UnderstudyError('payload_too_large', { limit: request.routeOptions.bodyLimit });
+  }
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new UnderstudyError('unsupported_media_type');
+  if (statusCode >= 400 && statusCode < 500) return new UnderstudyError('invalid_request', { detail: describe(code) });
+  if (isUnreachable(thrown)) return new UnderstudyError('database_unreachable', { detail: errorDetail(thrown) });
+  return new UnderstudyError('internal', { request: request.id }, { cause: thrown });
+}
+
+function describe(code: string): string {
+  if (code === 'FST_ERR_CTP_EMPTY_JSON_BODY') return 'the body is empty';
+  if (code === 'FST_ERR_CTP_INVALID_CONTENT_LENGTH') return 'the body is not as long as Content-Length says';
+  return 'the body is not JSON';
+}
+
+const AWAY = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  // too many connections, shutdown, crash, not yet started
+  '53300',
+  '57P01',
+  '57P02',
+  '57P03',
+  // the typed client: cannot reach, connection closed
+  'P1001',
+  'P1002',
+  'P1017',
+]);
+
+/** Postgres cannot be talked to, in the words of the driver, of its pool, or of the typed client. */
+function isUnreachable(error: unknown): boolean {
+  for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
+    const code = (cause as NodeJS.ErrnoException).code ?? '';
+    if (AWAY.has(code) || code.startsWith('08')) return true;
+    if (
+      /connection terminated|timeout exceeded when trying to connect|client has encountered a connection error/i.test(
+        cause.message,
+      )
+    ) {
+      return true;
+    }
+  }
+  return false;
+}
+
+function matches(pattern: string, path: string): boolean {
+  const source = pattern.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:\w+/g, '[^/]+');
+  return new RegExp(`^${source}$`).test(path);
+}

@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import { ERRORS, type ErrorCode } from '../errors.js';
+import type { RouteDefinition } from './define-route.js';
+
+const OURS = z.strictObject({
+  error: z.strictObject({
+    code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
+    message: z.string(),
+    details: z.record(z.string(), z.unknown()),
+  }),
+});
+const OPENAI = z.looseObject({
+  error: z.looseObject({
+    message: z.string(),
+    type: z.string(),
+    code: z.string().nullish(),
+    param: z.string().nullish(),
+  }),
+});
+
+/** Codes that any route may answer with. */
+const ANYWHERE: readonly ErrorCode[] = ['internal', 'database_unreachable'];
+const WITH_KEY: readonly ErrorCode[] = ['unauthorized', 'forbidden'];
+const WITH_INPUT: readonly ErrorCode[] = ['invalid_request'];
+const WITH_BODY: readonly ErrorCode[] = ['payload_too_large', 'unsupported_media_type'];
+
+/** The OpenAPI 3.1 document of the routes, made from the very schemas that check their input. */
+export function describeApi(definitions: readonly RouteDefinition[], version: string): Record<string, unknown> {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const definition of definitions) {
+    const path = definition.path.replace(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [definition.method.toLowerCase()]: operation(definition) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Understudy', version, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+    paths,
+    components: {
+      securitySchemes: { key: { type: 'http', scheme: 'bearer', bearerFormat: 'us_…' } },
+      schemas: { Error: schema(OURS, 'output'), OpenAiError: schema(OPENAI, 'output') },
+    },
+  };
+}
+
+function operation(definition: RouteDefinition): Record<string, unknown> {
+  const { scope, body, documentedBody, contentType = 'application/json' } = definition;
+  const documented = documentedBody ?? body;
+  return {
+    summary: definition.summary,
+    operationId: `${definition.method.toLowerCase()}${definition.path.replace(/[^a-zA-Z0-9]+(\w)/g, (_, letter: string) => letter.toUpperCase())}`,
+    ...(scope === null
+      ? { security: [] }
+      : { security: [{ key: [] }], description: `Needs a key with the scope \`${scope}\`.` }),
+    parameters: [
+      ...parameters(definition.params, 'path'),
+      ...parameters(definition.query, 'query'),
+      ...Object.entries(definition.headers ?? {}).map(([name, description]) => ({
+        name,
+        in: 'header',
+        description,
+        schema: { type: 'string' },
+      })),
+    ],
+    ...(documented === undefined
+      ? {}
+      : { requestBody: { required: true, content: { 'application/json': { schema: schema(documented, 'input') } } } }),
+    responses: {
+      200: {
+        description: 'OK',
+        content: {
+          [contentType]: { schema: schema(definition.answer, 'output') },
+          ...(definition.alsoStreams ? { 'text/event-stream': { schema: { type: 'string' } } } : {}),
+        },
+      },
+      ...errorResponses(definition),
+    },
+  };
+}
+
+function errorResponses(definition: RouteDefinition): Record<string, unknown> {
+  const { scope, body, documentedBody, params, query } = definition;
+  const hasBody = (body ?? documentedBody) !== undefined;
+  const codes = new Set<ErrorCode>([
+    ...ANYWHERE,
+    ...(scope === null ? [] : WITH_KEY),
+    ...(hasBody || params !== undefined || query !== undefined ? WITH_INPUT : []),
+    ...(hasBody ? WITH_BODY : []),
+    ...(definition.errors ?? []),
+  ]);
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of codes) byStatus.set(ERRORS[code].status, [...(byStatus.get(ERRORS[code].status) ?? []), code]);
+  const $ref = `#/components/schemas/${definition.openAi ? 'OpenAiError' : 'Error'}`;
+  return Object.fromEntries(
+    [...byStatus].map(([status, found]) => [
+      status,
+      { description: found.join(', '), content: { 'application/json': { schema: { $ref } } } },
+    ]),
+  );
+}
+
+function parameters(shape: z.ZodType | undefined, where: 'path' | 'query'): unknown[] {
+  if (shape === undefined) return [];
+  const { properties = {}, required = [] } = schema(shape, 'input') as {
+    properties?: Record<string, unknown>;
+    required?: string[];
+  };
+  return Object.entries(properties).map(([name, property]) => ({
+    name,
+    in: where,
+    required: where === 'path' || required.includes(name),
+    schema: property,
+  }));
+}
+
+function schema(type: z.ZodType, io: 'input' | 'output'): Record<string, unknown> {
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(type, { io, target: 'draft-2020-12' }) as Record<
+    string,
+    unknown
+  >;
+  return rest;
+}

@@ -1,0 +1,39 @@
+import { createHash } from 'node:crypto';
+import { stringify, v7 } from 'uuid';
+
+/** A new UUIDv7, now or of a given instant; ids made without an instant grow in the order in which they are made. */
+export function newId(at?: Date): string {
+  return at === undefined ? v7() : v7({ msecs: at.getTime() });
+}
+
+/**
+ * The id of a record that came without one, so that a resend finds itself: a UUIDv7 with the 48 bits of its timestamp and
+ * the first 74 free bits of SHA-256(model ␀ timestamp ␀ external_id). The timestamp is hashed as ISO 8601 in UTC with
+ * milliseconds, whatever its spelling was.
+ */
+export function deriveInteractionId(model: string, timestamp: Date, externalId: string): string {
+  const hash = createHash('sha256').update(`${model}\0${timestamp.toISOString()}\0${externalId}`).digest();
+  return uuid7(timestamp.getTime(), hash);
+}
+
+/**
+ * The id of feedback that came inside its interaction: the interaction's 48 bits of time (so that both leave with the
+ * same month), then the position in the list, then bits of SHA-256(interaction ␀ position ␀ digest of the body). Ids grow
+ * with the position, so that the last one of a list is the latest.
+ *
+ * @param position below 4,096
+ */
+export function deriveFeedbackId(interactionId: string, position: number, digest: Buffer): string {
+  const hash = createHash('sha256').update(`${interactionId}\0${position}\0`).update(digest).digest();
+  hash.writeUInt16BE(position, 0);
+  return uuid7(Number.parseInt(interactionId.replaceAll('-', '').slice(0, 12), 16), hash);
+}
+
+function uuid7(milliseconds: number, random: Buffer): string {
+  const bytes = Buffer.alloc(16);
+  bytes.writeUIntBE(milliseconds, 0, 6);
+  random.copy(bytes, 6, 0, 10);
+  bytes[6] = 0x70 | (bytes[6]! & 0x0f);
+  bytes[8] = 0x80 | (bytes[8]! & 0x3f);
+  return stringify(bytes);
+}

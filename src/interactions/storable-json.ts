@@ -1,0 +1,23 @@
+const LONE_SURROGATE = /\p{Surrogate}/gu;
+/** What Postgres refuses in jsonb, as JSON.stringify spells it. A match only means that a closer look is needed. */
+const SUSPECT = /\\u(0000|d[89a-f])/i;
+
+/**
+ * JSON text that Postgres takes as jsonb: NUL characters and halves of surrogate pairs become U+FFFD. Bodies belong to
+ * the upstream and are not ours to refuse, but these two cannot be stored.
+ */
+export function storableJson(value: unknown): string {
+  const text = JSON.stringify(value);
+  return SUSPECT.test(text) ? JSON.stringify(repair(value)) : text;
+}
+
+function repair(value: unknown): unknown {
+  if (typeof value === 'string') return repairText(value);
+  if (Array.isArray(value)) return value.map(repair);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [repairText(key), repair(inner)]));
+}
+
+function repairText(text: string): string {
+  return text.replaceAll('\0', '\ufffd').replace(LONE_SURROGATE, '\ufffd');
+}

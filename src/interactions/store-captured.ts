@@ -1,0 +1,103 @@
+import type { Db } from '../db/index.js';
+import { attachParked } from './attach-parked.js';
+import { recordDigest } from './digest.js';
+import { type InteractionRow, insertInteractions } from './insert-interactions.js';
+import { usageOf } from './interaction-row.js';
+import { storableJson } from './storable-json.js';
+import { writeRows } from './write-rows.js';
+
+export type Arm = 'champion' | 'challenger' | 'holdback';
+
+/** An interaction that the gateway saw itself, and therefore knows what a client may not say. */
+export interface CapturedInteraction {
+  /** UUIDv7 of `askedAt`. */
+  id: string;
+  model: string;
+  askedAt: Date;
+  /** HMAC of the subject, see `hashSubject`. */
+  subject: string | null;
+  session: string | null;
+  /** Experiment and arm come together. */
+  experimentId: string | null;
+  arm: Arm | null;
+  /** The arm's version. */
+  assignedVersion: number | null;
+  /** The version that answered. */
+  version: number | null;
+  /** `incomplete`: the client went away before the answer's end, or a streamed answer broke off. */
+  status: 'complete' | 'incomplete' | 'failed';
+  /** Without subjects in clear, see `hideSubjects`. */
+  request: Record<string, unknown>;
+  response: Record<string, unknown> | null;
+  latencyMs: number;
+  tags: Record<string, string>;
+}
+
+/**
+ * Stores what the gateway captured; a resend changes nothing. Resolves after COMMIT with the ids of those that Postgres
+ * refused for a value in them; throws when Postgres is away, and the batch may be stored again.
+ */
+export async function storeCaptured(
+  db: Pick<Db, 'pool'>,
+  captured: readonly CapturedInteraction[],
+): Promise<{ refused: string[] }> {
+  const refused: string[] = [];
+  const rows = captured.flatMap((item) => {
+    try {
+      return [rowOf(item)];
+    } catch {
+      // Nested so deep that walking through it overflows the stack.
+      refused.push(item.id);
+      return [];
+    }
+  });
+  await writeRows(
+    db,
+    rows,
+    async (client, batch) => {
+      await insertInteractions(client, batch);
+      await attachParked(client, batch);
+    },
+    ({ id }) => refused.push(id),
+  );
+  await attachParked(
+    db.pool,
+    rows.filter(({ id }) => !refused.includes(id)),
+  );
+  return { refused };
+}
+
+function rowOf(item: CapturedInteraction): InteractionRow {
+  const askedAt = item.askedAt.toISOString();
+  const { id, model, subject, session, version, request, response, tags } = item;
+  return {
+    id,
+    model,
+    externalId: null,
+    askedAt,
+    subject,
+    session,
+    experimentId: item.experimentId,
+    arm: item.arm,
+    assignedVersion: item.assignedVersion,
+    version,
+    status: item.status,
+    request: storableJson(request),
+    response: response === null ? null : storableJson(response),
+    latencyMs: Math.min(2_147_483_647, Math.round(item.latencyMs)),
+    ...usageOf(response),
+    tags: storableJson(tags),
+    digest: recordDigest({
+      id,
+      timestamp: askedAt,
+      model,
+      subject,
+      session,
+      version,
+      request,
+      response,
+      latency_ms: item.latencyMs,
+      tags,
+    }),
+  };
+}

@@ -1,0 +1,3 @@
+export type { Halt } from './pending-halts.js';
+export type { Judged } from './stop-experiment.js';
+export { type PassResult, startWatchLoop, type WatchDeps, type WatchLogger, type WatchLoop } from './watch-loop.js';

@@ -1,0 +1,215 @@
+import { z } from 'zod';
+import { UnderstudyError } from '../errors.js';
+import { duration, formatDuration } from './duration.js';
+
+/** The shortest A/B test of a model that is not a sandbox: 48 hours, so that day and night are both in it twice. */
+export const FLOOR_MS = 48 * 3_600_000;
+
+/** How often an experiment may be looked at. */
+const MOST_LOOKS = 20;
+
+const share = z.number().gt(0).max(0.5);
+const probability = z.number().gt(0).lt(1);
+/** Paths are put behind it, and it is stored and shown: nothing may follow its own path, and no secret may be in it. */
+const httpUrl = z
+  .url({ protocol: /^https?$/ })
+  .refine(isPlainUrl, 'must not have a user, password, query or fragment; a secret belongs into api_key')
+  .transform((url) => url.replace(/\/+$/, ''));
+/** A reference to an environment variable, so that no secret is stored: `${UPSTREAM_API_KEY}`. */
+const variable = z
+  .string()
+  .regex(/^\$\{[A-Z][A-Z0-9_]*\}$/, 'must name an environment variable: a dollar sign, and the name in braces');
+
+/** What an app asks for by name. */
+export const modelName = z.string().regex(/^[a-z0-9._-]{1,64}$/, 'must be 1 to 64 of a-z, 0-9, ".", "_", "-"');
+
+const lora = z.strictObject({
+  /** Rank of the adapter, 1 to 256. */
+  rank: z.int().min(1).max(256).default(16),
+  /** Scale of the adapter; usually twice the rank. */
+  alpha: z.number().positive().default(32),
+  dropout: z.number().min(0).lt(1).default(0.1),
+  /** Peak learning rate; null leaves it to the trainer. */
+  learning_rate: z.number().positive().max(1).nullable().default(null),
+  /** Rows a step; null leaves it to the trainer. */
+  batch_size: z.int().min(1).max(1024).nullable().default(null),
+});
+
+const trainer = z.strictObject({
+  /** `reference`: the fine-tuning API with the `understudy` object, as spoken by trainer/. */
+  provider: z.literal('reference').default('reference'),
+  base_url: httpUrl.default('http://localhost:8900'),
+  api_key: variable.nullable().default(null),
+  lora: lora.prefault({}),
+  epochs: z.int().min(1).max(100).default(2),
+  /** From submit to finished; an absolute deadline. Later than this the job is cancelled. */
+  max_duration: duration.prefault('8h'),
+  seed: z.int().min(0).default(0),
+});
+
+const curation = z.strictObject({
+  /** How far back from the start of the cycle interactions are collected. */
+  lookback: duration.prefault('30d'),
+  /** Least quality, 0 to 1: of a `score` named quality where one was given. */
+  min_quality: z.number().min(0).max(1).default(0.7),
+  /** A rating counts as positive from this share of its range on. */
+  min_rating: z.number().min(0).max(1).default(0.75),
+  pseudo_label_confidence: z.number().min(0).max(1).default(0.9),
+  near_duplicate_similarity: z.number().gt(0).max(1).default(0.8),
+  replay_share: z.number().min(0).lt(1).default(0.2),
+  max_rows: z.int().min(1).max(10_000_000).default(100_000),
+  max_rows_per_subject: z.int().min(1).default(50),
+  max_self_generated: z.number().min(0).max(1).default(0.5),
+  /** Share of subjects (not rows) whose rows validate. */
+  validation_share: z.number().min(0).max(0.5).default(0.1),
+  redact_pii: z.boolean().default(true),
+  /** Regular expressions; a row in which one matches is left out (`blocked_pattern`). */
+  blocked_patterns: z.array(z.string().max(500).refine(isRegExp, 'is not a regular expression')).max(100).default([]),
+  /** Fewest and most characters of the answer that is trained on. */
+  min_answer_chars: z.int().min(0).default(1),
+  max_answer_chars: z.int().min(1).default(20_000),
+});
+
+const evaluation = z.strictObject({
+  /** JSONL of `{"messages":[…]}` with the right answer last, as a path under UNDERSTUDY_ARTIFACTS or an `artifact:` URI. Null: recorded as `no_gate`. */
+  golden_set: z.string().min(1).nullable().default(null),
+  /** The candidate may be worse by at most this much (absolute, lower one-sided 95 % bound). */
+  non_inferiority_margin: z.number().min(0).max(1).default(0.02),
+});
+
+const experiment = z.strictObject({
+  primary: z.literal('positive_feedback').default('positive_feedback'),
+  /** Share of subjects on the challenger. */
+  share: share.default(0.1),
+  min_duration: duration.prefault('48h'),
+  max_duration: duration.prefault('120h'),
+  look_every: duration.prefault('24h'),
+  /** Interactions with an outcome, in each arm. */
+  min_samples_per_arm: z.int().min(1).default(1_000),
+  min_subjects_per_arm: z.int().min(2).default(100),
+  /** How long after an interaction its feedback may come before a look counts it as unrated. */
+  feedback_window: duration.prefault('6h'),
+  /** Two-sided; the decision is one-sided at alpha/2. */
+  alpha: probability.default(0.05),
+  power: probability.default(0.8),
+  /** Absolute difference that is worth a promotion. */
+  min_effect: z.number().min(0).lt(1).default(0.02),
+  /** Absolute difference the test is planned for; larger than min_effect. */
+  target_effect: z.number().gt(0).lt(1).default(0.05),
+  test: z.literal('fixed', { error: 'knows "fixed" only, in this version' }).default('fixed'),
+  guardrails: z
+    .array(z.strictObject({ metric: z.literal('error_rate'), margin: z.number().gt(0).lt(1) }))
+    .max(1)
+    .default([{ metric: 'error_rate', margin: 0.01 }]),
+});
+
+const promotion = z.strictObject({
+  approval: z.literal('automatic', { error: 'knows "automatic" only, in this version' }).default('automatic'),
+  /** How long the holdback stays on the previous champion after a promotion. */
+  bake: duration.prefault('24h'),
+  holdback: share.default(0.1),
+  /** The promotion is undone when the new champion is worse than the holdback by more than this (always-valid upper bound). */
+  max_degradation: z.number().min(0).lt(1).default(0.01),
+});
+
+/** model.yaml: every field, its default and its range. Durations are strings outside and milliseconds inside. */
+export const policySchema = z
+  .strictObject({
+    name: modelName,
+    /** Hub id, local folder the trainer may read, or `artifact:` URI of the model that adapters are trained for. */
+    base_model: z.string().min(1).max(500),
+    /** Who answers for version 1. */
+    upstream: z.strictObject({
+      base_url: httpUrl,
+      model: z.string().min(1).max(200),
+      api_key: variable.nullable().default(null),
+      /** From the request to the last byte of the answer. */
+      timeout: duration.prefault('60s'),
+    }),
+    /** Lifts the 48 h floor, for demos and tests. Every record made under it says so for ever. */
+    sandbox: z.boolean().default(false),
+    trainer: trainer.prefault({}),
+    serving: z
+      .strictObject({
+        /** `vllm`: dynamic LoRA loading as vLLM offers it. */
+        provider: z.literal('vllm').default('vllm'),
+        base_urls: z.array(httpUrl).min(1).max(32).default(['http://localhost:8901']),
+        api_key: variable.nullable().default(null),
+        /** How long a version that left the route keeps its adapter, so that requests under way can end. */
+        drain: duration.prefault('60s'),
+      })
+      .prefault({}),
+    triggers: z.strictObject({ min_new_examples: z.int().min(1).default(1_000) }).prefault({}),
+    curation: curation.prefault({}),
+    evaluation: evaluation.prefault({}),
+    experiment: experiment.prefault({}),
+    promotion: promotion.prefault({}),
+  })
+  .superRefine((policy, context) => {
+    const { experiment } = policy;
+    if (experiment.max_duration < experiment.min_duration) {
+      context.addIssue({
+        code: 'custom',
+        path: ['experiment', 'max_duration'],
+        message: 'must not be shorter than min_duration',
+      });
+    }
+    if (experiment.look_every < 1_000) {
+      context.addIssue({ code: 'custom', path: ['experiment', 'look_every'], message: 'must be at least 1s' });
+    }
+    // Each look is a step in the history of the cycle, which has to stay small enough to be read and replayed.
+    if ((experiment.max_duration - experiment.min_duration) / experiment.look_every > MOST_LOOKS) {
+      const message = `makes more than ${MOST_LOOKS} looks between min_duration and max_duration`;
+      context.addIssue({ code: 'custom', path: ['experiment', 'look_every'], message });
+    }
+    if (experiment.feedback_window >= experiment.min_duration) {
+      context.addIssue({
+        code: 'custom',
+        path: ['experiment', 'feedback_window'],
+        message: 'must be shorter than min_duration, or the first look has no data',
+      });
+    }
+  });
+
+/** A policy as written: durations as strings, defaults left out. */
+export type PolicyDocument = z.input<typeof policySchema>;
+/** A policy with every default filled in and durations in milliseconds. */
+export type Policy = z.output<typeof policySchema>;
+
+/**
+ * Checks a policy document and fills in its defaults.
+ * Throws `invalid_policy` (every problem with its path), `policy_below_floor` or `policy_target_effect`.
+ */
+export function parsePolicy(document: unknown): Policy {
+  const parsed = policySchema.safeParse(document);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'policy'}: ${issue.message}`);
+    throw new UnderstudyError('invalid_policy', { detail: problems.join('; '), problems });
+  }
+  const policy = parsed.data;
+  if (!policy.sandbox && policy.experiment.min_duration < FLOOR_MS) {
+    throw new UnderstudyError('policy_below_floor', { given: formatDuration(policy.experiment.min_duration) });
+  }
+  if (policy.experiment.target_effect <= policy.experiment.min_effect) {
+    throw new UnderstudyError('policy_target_effect', {
+      target: policy.experiment.target_effect,
+      minimum: policy.experiment.min_effect,
+    });
+  }
+  return policy;
+}
+
+function isPlainUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { username, password, search, hash } = new URL(text);
+  return [username, password, search, hash].every((part) => part === '');
+}
+
+function isRegExp(source: string): boolean {
+  try {
+    new RegExp(source, 'iu');
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * A number in [0, 1) for a value, uniform over values and independent between seeds: FNV-1a as GrowthBook's SDKs publish
+ * it. Version 2 has 10,000 buckets and no bias between seeds; version 1 has 1,000. Null for a version that does not exist.
+ */
+export function bucket(seed: string, value: string, version = 2): number | null {
+  if (version === 2) return (fnv1a32(`${fnv1a32(seed + value)}`) % 10_000) / 10_000;
+  if (version === 1) return (fnv1a32(value + seed) % 1_000) / 1_000;
+  return null;
+}
+
+/** From, inclusive, and to, exclusive. */
+export type BucketRange = readonly [number, number];
+
+/**
+ * The range of buckets of each of `count` variations. Each starts where the weights before it end and takes `coverage` of
+ * its own weight, so that a growing coverage never moves a value from one variation to another.
+ *
+ * @param coverage share of values in any variation; cut to [0, 1]
+ * @param weights one for each variation, together 1 (± 0.01); anything else stands for equal weights
+ */
+export function getBucketRange(count: number, coverage: number, weights: readonly number[] | null): BucketRange[] {
+  const covered = Math.min(1, Math.max(0, coverage));
+  const sum = weights?.reduce((total, weight) => total + weight, 0) ?? 0;
+  const usable = weights !== null && weights.length === count && sum >= 0.99 && sum <= 1.01;
+  const ranges: BucketRange[] = [];
+  let start = 0;
+  for (let index = 0; index < count; index++) {
+    const weight = usable ? weights[index]! : 1 / count;
+    ranges.push([start, start + covered * weight]);
+    start += weight;
+  }
+  return ranges;
+}
+
+/** Index of the variation whose range holds the bucket; -1 for none. */
+export function chooseVariation(n: number, ranges: readonly BucketRange[]): number {
+  return ranges.findIndex(([from, to]) => n >= from && n < to);
+}
+
+function fnv1a32(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}

@@ -1,0 +1,13 @@
+export { isInSecondArm } from './assign-arm.js';
+export { changeRoute, type RouteChangeRequest, type RouteChangeResult } from './change-route.js';
+export { followRoutes, type RouteFollower } from './follow-routes.js';
+export { readRoute, readRoutes } from './read-route.js';
+export type { NextRoute, Route, RouteAction } from './route.js';
+export {
+  changeThatLeft,
+  changeThatStarted,
+  findRouteChange,
+  lastRouteChange,
+  previousWhenChampion,
+  type RouteChangeRecord,
+} from './route-history.js';

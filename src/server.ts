@@ -1,0 +1,90 @@
+import { createLocalStore } from './artifacts/index.js';
+import { environment, readConfig, readSecret } from './config.js';
+import { createDb } from './db/index.js';
+import { errorDetail, UnderstudyError } from './errors.js';
+import { rollBack } from './experiments/index.js';
+import { createServer } from './http/index.js';
+import { startWatchLoop } from './monitoring/index.js';
+import { followRoutes } from './routing/index.js';
+import { loadVersion, reportTroubles, startReconciler } from './serving/index.js';
+import { createLogger } from './telemetry/index.js';
+import { connectTemporalLazily, readTemporalConfig, SIGNALS, tellCycle } from './temporal/index.js';
+
+/** Gateway, capture, API, watch loop, adapter reconciler: everything that must go on while Temporal is down. */
+async function main(): Promise<void> {
+  const config = readConfig();
+  const logger = createLogger('server', config.logLevel);
+  const warn = (message: string) => (error: unknown) => logger.warn({ detail: errorDetail(error) }, message);
+  const db = createDb(config.databaseUrl, { max: 20, onError: warn('idle database connection lost') });
+  const store = createLocalStore(config.artifacts);
+  const temporal = connectTemporalLazily(readTemporalConfig(environment()));
+  const routes = await followRoutes(db, { onError: warn('routes not read') });
+
+  const load = (model: string, version: number) => loadVersion(db, store, readSecret, { model, version });
+  const server = createServer({
+    db,
+    subjectKey: config.subjectKey,
+    routes,
+    secrets: readSecret,
+    spool: config.spool,
+    logger,
+    operations: {
+      async rollBack({ model, toVersion, actor, reason, requestId }) {
+        const done = await rollBack(
+          { db, loadVersion: load },
+          { model, actor, reason, requestId, ...(toVersion === undefined ? {} : { toVersion }) },
+        );
+        if (done.cycleWorkflowId !== null) {
+          // The route has moved; a cycle that cannot be told now finds that out by itself.
+          const { cycleWorkflowId: id, candidate } = done;
+          await temporal.client
+            .withDeadline(Date.now() + 3_000, () =>
+              temporal.client.workflow
+                .getHandle(id)
+                .signal(SIGNALS.rollback, { candidate, actor, reason, request_id: requestId }),
+            )
+            .catch(warn('cycle not told of the rollback'));
+        }
+        return done;
+      },
+    },
+  });
+  const watch = startWatchLoop({
+    db,
+    intervalMs: config.watchIntervalMs,
+    logger,
+    tellCycle: tellCycle(temporal.client),
+  });
+  const reconciler = startReconciler(db, store, readSecret, {
+    intervalMs: 5_000,
+    onPass: reportTroubles(logger),
+    onError: warn('adapters not reconciled'),
+  });
+
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    stopping ??= (async () => {
+      await Promise.all([server.close(), watch.stop(), reconciler.stop()]);
+      await routes.close();
+      await temporal.close();
+      await db.close();
+    })();
+    return stopping;
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      stop().catch((error: unknown) => {
+        logger.error({ detail: errorDetail(error) }, 'not stopped in good order');
+        process.exitCode = 1;
+      });
+    });
+  }
+  await server.listen({ host: config.host, port: config.port });
+  logger.info({ host: config.host, port: config.port }, 'server listens');
+}
+
+main().catch((error: unknown) => {
+  const text = error instanceof UnderstudyError ? `${error.code}: ${error.message}` : errorDetail(error);
+  process.stderr.write(`${text}\n`);
+  process.exit(1);
+});

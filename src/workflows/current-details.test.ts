@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest';
+import type { CycleStatus } from '../temporal/workflow-types.js';
+import { currentDetails } from './current-details.js';
+
+const START = Date.parse('2026-11-20T12:00:00Z');
+const HOUR = 3_600_000;
+
+function status(changes: Partial<CycleStatus> = {}): CycleStatus {
+  return {
+    model: 'desk',
+    cycleId: 'c',
+    trigger: 'manual',
+    phase: 'experimenting',
+    phases: [],
+    champion: 1,
+    candidate: 2,
+    policyDigest: 'd',
+    sandbox: false,
+    dataset: { id: 'x', considered: 100, kept: 80, train: 72, validation: 8, digest: 'd' },
+    training: { jobId: 'ftjob-1', steps: 10, firstLoss: 3, lastLoss: 1 },
+    gate: { passed: true, summary: '0.60 against 0.50' },
+    experiment: {
+      id: 'e',
+      startedAt: new Date(START).toISOString(),
+      minEndsAt: new Date(START + 48 * HOUR).toISOString(),
+      maxEndsAt: new Date(START + 120 * HOUR).toISOString(),
+    },
+    looks: [],
+    bake: null,
+    messages: [],
+    needsOperator: null,
+    outcome: null,
+    ...changes,
+  };
+}
+
+const id = 'retraining-cycle-desk';
+const signal = (name: string, input: string) =>
+  `temporal workflow signal --workflow-id ${id} --name ${name} --input '${input}'`;
+
+describe('the current details', () => {
+  it('offer promotion with force before the floor and without it after', () => {
+    const early = currentDetails(status(), id, START + HOUR);
+    expect(early).toContain(signal('promote', '{"candidate":2,"actor":"you","reason":"why","force":true}'));
+    const late = currentDetails(status(), id, START + 49 * HOUR);
+    expect(late).toContain(signal('promote', '{"candidate":2,"actor":"you","reason":"why"}'));
+    expect(late).toContain(signal('rollback', '{"candidate":2,"actor":"you","reason":"why"}'));
+    expect(late).toContain(`temporal workflow cancel --workflow-id ${id}`);
+  });
+
+  it('offer the rollback in a bake, and no promotion', () => {
+    const bake = { id: 'b', endsAt: new Date(START).toISOString(), checks: [] };
+    const text = currentDetails(status({ phase: 'baking', bake, champion: 2 }), id, START);
+    expect(text).toContain('restore the previous champion');
+    expect(text).not.toContain('--name promote');
+  });
+
+  it('say first what an operator has to put right, and how to go on', () => {
+    const needsOperator = {
+      step: 'followTraining',
+      problem: 'trainer_unreachable: gone',
+      since: '2026-11-20T12:00:00Z',
+    };
+    const text = currentDetails(status({ needsOperator }), id, START);
+    expect(text.split('\n')[2]).toContain('Needs an operator** since 2026-11-20T12:00:00Z: step `followTraining`');
+    expect(text).toContain(signal('resume', '{"actor":"you"}'));
+  });
+
+  it('show numbers, and offer nothing when it is over', () => {
+    const outcome = {
+      outcome: 'rejected',
+      reason: 'harm',
+      model: 'desk',
+      cycleId: 'c',
+      candidate: 2,
+      champion: 1,
+      evidence: {},
+    } as const;
+    const text = currentDetails(status({ outcome, sandbox: true }), id, START);
+    expect(text).toContain('### desk: rejected (harm) · **sandbox: the 48 h floor is lifted**');
+    expect(text).toContain('- dataset: 80 of 100 rows kept, 72 to train and 8 to validate');
+    expect(text).toContain('loss 3 → 1');
+    expect(text).not.toContain('temporal workflow');
+  });
+});

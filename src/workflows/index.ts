@@ -1,0 +1,2 @@
+export { retrainingCycle } from './retraining-cycle.js';
+export { rollback } from './rollback.js';

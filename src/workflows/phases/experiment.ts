@@ -1,0 +1,60 @@
+import type { RegisteredVersion } from '../../activities/contract.js';
+import * as activities from '../activities.js';
+import { asOf, CYCLE_ACTOR, type Cycle } from '../cycle.js';
+import { lookSchedule } from '../look-schedule.js';
+import { parkUnless, parkUntilDone } from '../parking.js';
+import type { UndoList } from '../saga.js';
+import { ROUTE_BACK } from '../undo-names.js';
+import { changedByOther, type Verdict } from '../verdict.js';
+import { waitUntil } from '../wait-until.js';
+import { endExperiment } from './end-experiment.js';
+import { heardDuringExperiment, judge, type LiveExperiment } from './judge-look.js';
+
+/**
+ * Champion against candidate on live traffic. Nothing is promoted before the floor unless an operator forces it; the watch
+ * loop may stop it at any time. Ends with the route as it was, except for a candidate that is to be promoted.
+ */
+export async function experiment(cycle: Cycle, { version }: RegisteredVersion, undo: UndoList): Promise<Verdict> {
+  const { messages, plan } = cycle;
+  messages.open('experiment');
+  await cycle.enter('experimenting');
+  undo.add(ROUTE_BACK, ({ outcome, reason }) =>
+    activities.undoRoute({
+      cycleId: cycle.id,
+      actor: CYCLE_ACTOR,
+      reason: `${outcome}: ${reason}`.slice(0, 200),
+      asOf: asOf(),
+    }),
+  );
+  const expectedEpoch = cycle.epoch;
+  const started = await parkUntilDone(cycle, 'startExperiment', () =>
+    activities.startExperiment({ cycleId: cycle.id, candidate: version, expectedEpoch, asOf: asOf() }),
+  );
+  if (started.routeChanged) return changedByOther(started, false);
+
+  const { experimentId, epoch, startedAt, minEndsAt, maxEndsAt } = started;
+  const live: LiveExperiment = { experimentId, epoch, floorAt: Date.parse(startedAt) + plan.minDurationMs };
+  messages.identify(experimentId, live.floorAt);
+  cycle.hasExperiment({ id: experimentId, startedAt, minEndsAt, maxEndsAt });
+
+  const schedule = lookSchedule(plan, Date.parse(startedAt));
+  for (const { k, at, last } of schedule) {
+    await waitUntil(at, () => messages.pending);
+    let verdict = heardDuringExperiment(cycle, live);
+    // After a long outage several looks are due at once: the latest one has seen what the others would have.
+    const overtaken = !last && Date.now() >= schedule[k]!.at;
+    if (verdict === null && !overtaken) {
+      const look = await parkUnless(
+        cycle,
+        'takeLook',
+        () => messages.pending,
+        () => activities.takeLook({ experimentId, k, asOf: asOf(), isLast: last }),
+      );
+      if (look !== null) cycle.hasLook(look);
+      verdict = judge(cycle, live, look, last);
+    }
+    if (verdict?.decision === 'promote') return verdict;
+    if (verdict !== null) return endExperiment(cycle, experimentId, verdict);
+  }
+  throw new TypeError('the last look decides');
+}

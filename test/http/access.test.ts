@@ -1,0 +1,151 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createKey, SCOPES } from '../../src/access/index.js';
+import { seedModel, startTestServer, type TestServer } from './support.js';
+
+interface DocumentedRoute {
+  method: string;
+  path: string;
+  scope: string | null;
+}
+
+let server: TestServer;
+let routes: DocumentedRoute[];
+
+beforeAll(async () => {
+  server = await startTestServer();
+  await seedModel(server, 'mine');
+  await seedModel(server, 'theirs');
+  const document = (await (await server.request('/openapi.json')).json()) as {
+    paths: Record<string, Record<string, { description?: string }>>;
+  };
+  routes = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, { description }]) => ({
+      method: method.toUpperCase(),
+      path,
+      scope: /scope `(\w+)`/.exec(description ?? '')?.[1] ?? null,
+    })),
+  );
+});
+afterAll(() => server.close());
+
+const messages = [{ role: 'user', content: 'x' }];
+const choices = [{ index: 0, message: { role: 'assistant', content: 'y' } }];
+const timestamp = '2026-11-01T12:00:00Z';
+
+/** A body that each route takes, about a model. */
+function bodyFor(path: string, model: string): unknown {
+  if (path === '/v1/chat/completions') return { model, messages };
+  if (path === '/v1/interactions')
+    return {
+      interactions: [{ external_id: randomUUID(), timestamp, model, request: { messages }, response: { choices } }],
+    };
+  if (path === '/v1/feedback') return { feedback: [{ model, external_id: 'e', kind: 'copied' }] };
+  if (path.endsWith('/rollback')) return { reason: 'test' };
+  return undefined;
+}
+
+function ask(route: DocumentedRoute, model: string, key?: string): Promise<Response> {
+  const body = route.method === 'GET' ? undefined : bodyFor(route.path, model);
+  const query = route.path === '/v1/assignment' ? `?model=${model}` : '';
+  return server.request(route.path.replace('{model}', model) + query, {
+    method: route.method,
+    body,
+    ...(key === undefined ? {} : { key }),
+  });
+}
+
+const code = async (answer: Response) => ((await answer.json()) as { error: { code: string } }).error.code;
+
+describe('every route', () => {
+  it('is in the table this test walks over', () => {
+    expect(routes.length).toBeGreaterThanOrEqual(14);
+    const open = routes.filter(({ scope }) => scope === null).map(({ path }) => path);
+    expect(open.sort()).toEqual(['/healthz', '/metrics', '/openapi.json', '/readyz']);
+  });
+
+  it('is closed without a valid key, unless it is open to all', async () => {
+    for (const route of routes) {
+      for (const key of [undefined, 'us_wrong', `us_${'A'.repeat(43)}`]) {
+        const answer = await ask(route, 'mine', key);
+        expect([route.path, answer.status]).toEqual([route.path, route.scope === null ? 200 : 401]);
+        if (route.scope !== null) expect(await code(answer)).toBe('unauthorized');
+      }
+    }
+  });
+
+  it('takes keys whose scopes include or imply its own, and refuses all others by name', async () => {
+    for (const scope of SCOPES) {
+      const key = await server.key(scope);
+      for (const route of routes.filter((candidate) => candidate.scope !== null)) {
+        const allowed = scope === 'admin' || scope === route.scope || (scope === 'operate' && route.scope === 'read');
+        const answer = await ask(route, 'mine', key);
+        expect([scope, route.path, answer.status]).toEqual([scope, route.path, allowed ? 200 : 403]);
+        if (allowed) continue;
+        const body = (await answer.json()) as { error: { code: string; message: string } };
+        expect(body.error.code).toBe('forbidden');
+        expect(body.error.message).toContain(`"${route.scope}"`);
+      }
+    }
+  });
+
+  it('answers a model that the key may not see exactly like one that does not exist', async () => {
+    const bound = await server.key('admin', 'mine');
+    const free = await server.key('admin');
+    const about = routes.filter(
+      ({ path, method }) => path.includes('{model}') || path === '/v1/assignment' || method === 'POST',
+    );
+    expect(about.length).toBeGreaterThanOrEqual(9);
+    for (const route of about) {
+      const [hidden, missing] = [await ask(route, 'theirs', bound), await ask(route, 'nobody', free)];
+      expect([route.path, hidden.status]).toEqual([route.path, missing.status]);
+      const anonymous = (text: string, model: string) =>
+        text.replaceAll(model, '…').replace(/"id":"[^"]*"/, '"id":"…"');
+      const [a, b] = [anonymous(await hidden.text(), 'theirs'), anonymous(await missing.text(), 'nobody')];
+      expect(a).toBe(b);
+      expect(a).toMatch(/unknown_model|does not exist/);
+      expect((await ask(route, 'mine', bound)).status).toBe(200);
+      expect((await ask(route, 'theirs', free)).status).toBe(200);
+    }
+    expect(server.rollBack.calls.filter((call) => (call as { model: string }).model === 'theirs')).toHaveLength(1);
+  });
+
+  it('lists only what the key may see', async () => {
+    const bound = await server.key('admin', 'mine');
+    const { models } = (await (await server.request('/api/v1/models', { key: bound })).json()) as {
+      models: { name: string }[];
+    };
+    expect(models.map(({ name }) => name)).toEqual(['mine']);
+    const { data } = (await (await server.request('/v1/models', { key: bound })).json()) as { data: { id: string }[] };
+    expect(data.map(({ id }) => id)).toEqual(['mine']);
+  });
+});
+
+describe('createKey', () => {
+  it('stores a hash only, and refuses unknown scopes, models and empty names', async () => {
+    const { id, key } = await createKey(server.db, {
+      name: 'app',
+      scopes: ['serve', 'serve', 'ingest'],
+      model: 'mine',
+    });
+    const row = await server.db.prisma.key.findUniqueOrThrow({ where: { id } });
+    expect(row).toMatchObject({ name: 'app', scopes: ['serve', 'ingest'], model: 'mine' });
+    expect(JSON.stringify([row, Buffer.from(row.hash).toString('latin1')])).not.toContain(key.slice(3));
+    await expect(createKey(server.db, { name: 'x', scopes: [] })).rejects.toMatchObject({ code: 'invalid_option' });
+    await expect(createKey(server.db, { name: 'x', scopes: ['root'] })).rejects.toMatchObject({
+      code: 'invalid_option',
+    });
+    await expect(createKey(server.db, { name: ' ', scopes: ['read'] })).rejects.toMatchObject({
+      code: 'invalid_option',
+    });
+    await expect(createKey(server.db, { name: 'x', scopes: ['read'], model: 'nobody' })).rejects.toMatchObject({
+      code: 'unknown_model',
+    });
+  });
+
+  it('makes keys that end when they are revoked', async () => {
+    const { id, key } = await createKey(server.db, { name: 'app', scopes: ['read'] });
+    await server.db.prisma.key.update({ where: { id }, data: { revokedAt: new Date() } });
+    expect((await server.request('/api/v1/models', { key })).status).toBe(401);
+  });
+});
