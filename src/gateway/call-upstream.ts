@@ -1,6 +1,7 @@
 import { type Dispatcher, request } from 'undici';
 import { errorDetail } from '../errors.js';
 import type { Target } from './directory.js';
+import type { Endpoint } from './endpoint.js';
 import { spliceMember } from './splice-json.js';
 
 /** Why a version gave no usable answer; safe to log and to show. */
@@ -43,6 +44,7 @@ export interface UpstreamCall {
   target: Target;
   /** Which replica comes first; the others follow in their order. */
   turn: number;
+  endpoint: Endpoint;
   /** The client's body, as it came. */
   text: string;
   /** Whether the client asked for server-sent events. */
@@ -89,7 +91,7 @@ export async function callUpstream(call: UpstreamCall): Promise<UpstreamResult> 
     const body = spliceMember(call.text, 'model', target.model);
     let result: UpstreamResult = { kind: 'failure', reason: 'misconfigured', detail: 'no address' };
     for (let i = 0; i < target.urls.length; i++) {
-      const url = target.urls[(turn + i) % target.urls.length]!;
+      const url = `${target.urls[(turn + i) % target.urls.length]}/${call.endpoint}`;
       result = await askReplica(call, url, apiKey, body, controller);
       streams = result.kind === 'stream';
       const elsewhere =

@@ -23,8 +23,10 @@ const CR = 0x0d;
 /**
  * Reads the lines of a streamed chat completion as they pass, and changes nothing but the `id` of each chunk. Works on bytes,
  * so that pieces may end anywhere, in a line or in a character.
+ *
+ * @param id ours; null leaves the upstream's
  */
-export function readChunkLines(id: string): ChunkLines {
+export function readChunkLines(id: string | null): ChunkLines {
   const assembled = assembleChunks();
   let waiting: Buffer[] = [];
   let saidDone = false;
@@ -47,7 +49,7 @@ export function readChunkLines(id: string): ChunkLines {
         toldError = true;
         defect ??= 'the upstream sent an error';
       } else assembled.add(fields);
-      if (!Object.hasOwn(fields, 'id')) return line;
+      if (id === null || !Object.hasOwn(fields, 'id')) return line;
     } catch {
       defect ??= 'a chunk that is not a JSON object';
       return line;
@@ -80,7 +82,9 @@ export function readChunkLines(id: string): ChunkLines {
     defect: () => defect ?? (saidDone && assembled.completion() === null ? 'no choices' : undefined),
     response() {
       const completion = assembled.completion();
-      return completion === null ? null : { ...completion, id, upstream_id: completion.id ?? null };
+      return completion === null
+        ? null
+        : { ...completion, id: id ?? completion.id, upstream_id: completion.id ?? null };
     },
   };
 }

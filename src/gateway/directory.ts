@@ -8,7 +8,7 @@ import { secondArmOf } from './second-arm.js';
 /** Where the requests for one version go. */
 export interface Target {
   version: number;
-  /** Addresses of `chat/completions`, one a replica. */
+  /** Base addresses with `/v1`, one a replica. */
   urls: readonly string[];
   /** The name the upstream knows it by. */
   model: string;
@@ -135,9 +135,7 @@ function targetOf(policy: Policy, row: VersionRow, secrets: Secrets): Target {
   const isAdapter = row.kind === 'adapter';
   return {
     version: row.version,
-    urls: isAdapter
-      ? serving.base_urls.map((url) => `${url}/v1/chat/completions`)
-      : [`${upstream.base_url}/chat/completions`],
+    urls: isAdapter ? serving.base_urls.map((url) => `${url}/v1`) : [upstream.base_url],
     model: row.kind === 'base' ? upstream.model : row.served_as,
     apiKey: () => secrets(isAdapter ? serving.api_key : upstream.api_key),
     timeoutMs: upstream.timeout,

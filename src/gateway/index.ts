@@ -1,6 +1,7 @@
 export type { CaptureLimits } from './capture-queue.js';
 export type { Secrets } from './directory.js';
-export { type ChatAnswer, type Gateway, openGateway } from './gateway.js';
+export type { Endpoint } from './endpoint.js';
+export { type Gateway, openGateway } from './gateway.js';
 export type { GatewayStats } from './gateway-stats.js';
 export { type OpenAiError, toOpenAiError } from './openai-error.js';
 export type { SpoolOptions } from './spool.js';

@@ -21,10 +21,12 @@ export const STALLED_MS = 60_000;
 /**
  * The upstream's bytes as the client gets them: asked for as fast as the client takes them. When the upstream breaks, an
  * error in OpenAI's form comes last. `onEnd` is called exactly once, also when the client goes away.
+ *
+ * @param id put into every chunk; null leaves the upstream's
  */
 export function streamAnswer(
   upstream: UpstreamStream,
-  id: string,
+  id: string | null,
   client: AbortSignal,
   onEnd: (end: StreamEnd) => void,
 ): Readable {

@@ -36,6 +36,8 @@ const timestamp = '2026-11-01T12:00:00Z';
 /** A body that each route takes, about a model. */
 function bodyFor(path: string, model: string): unknown {
   if (path === '/v1/chat/completions') return { model, messages };
+  if (path === '/v1/completions') return { model, prompt: 'x' };
+  if (path === '/v1/embeddings') return { model, input: 'x' };
   if (path === '/v1/interactions')
     return {
       interactions: [{ external_id: randomUUID(), timestamp, model, request: { messages }, response: { choices } }],

@@ -1,27 +1,61 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { maySee } from '../../access/index.js';
-import type { Gateway } from '../../gateway/index.js';
+import type { Endpoint, Gateway } from '../../gateway/index.js';
 import type { RouteTable } from '../define-route.js';
 
-const BODY_LIMIT = 4 * 1_024 * 1_024;
+/** Room for a few images as data URLs. */
+const BODY_LIMIT = 20 * 1_024 * 1_024;
+
+const named = { model: z.string().describe('A model, or `model@3` to pin a version outside experiments') };
+const subjects = { safety_identifier: z.string().optional(), user: z.string().optional() };
+const stream = z.boolean().nullish();
 
 const chatRequest = z.looseObject({
-  model: z.string().describe('A model, or `model@3` to pin a version outside experiments'),
+  ...named,
   messages: z.array(z.looseObject({ role: z.string() })),
-  stream: z
-    .boolean()
-    .nullish()
-    .describe("true: answered by server-sent events, the upstream's own but for the id of each chunk"),
+  stream: stream.describe("true: answered by server-sent events, the upstream's own but for the id of each chunk"),
   store: z.boolean().nullish().describe('false: routed, not captured'),
-  safety_identifier: z.string().optional(),
-  user: z.string().optional(),
+  ...subjects,
 });
 
 const chatCompletion = z.looseObject({
   id: z.uuid().describe('Id of the interaction'),
   choices: z.array(z.looseObject({})).optional(),
 });
+
+interface OpenAiRoute {
+  endpoint: Endpoint;
+  summary: string;
+  documentedBody: z.ZodType;
+  answer: z.ZodType;
+  alsoStreams: boolean;
+}
+
+/** Chat completions first; the others are passed through, answered by the champion and not captured. */
+const ENDPOINTS: readonly OpenAiRoute[] = [
+  {
+    endpoint: 'chat/completions',
+    summary: 'Answer a chat completion with the version the route and the subject choose',
+    documentedBody: chatRequest,
+    answer: chatCompletion,
+    alsoStreams: true,
+  },
+  {
+    endpoint: 'completions',
+    summary: 'Pass a text completion through to the champion; not captured',
+    documentedBody: z.looseObject({ ...named, stream, ...subjects }),
+    answer: z.looseObject({}),
+    alsoStreams: true,
+  },
+  {
+    endpoint: 'embeddings',
+    summary: 'Pass a request for embeddings through to the champion; not captured',
+    documentedBody: z.looseObject({ ...named, ...subjects }),
+    answer: z.looseObject({}),
+    alsoStreams: false,
+  },
+];
 
 const modelList = z.strictObject({
   object: z.literal('list'),
@@ -37,38 +71,39 @@ export function gatewayRoutes(app: FastifyInstance, table: RouteTable, gateway: 
     scope.removeContentTypeParser('application/json');
     scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
-    table.define(
-      scope,
-      {
-        method: 'POST',
-        path: '/v1/chat/completions',
-        summary: 'Answer a chat completion with the version the route and the subject choose',
-        scope: 'serve',
-        documentedBody: chatRequest,
-        headers: {
-          'x-understudy-subject': 'The person or account; else safety_identifier, user or metadata.user_id of the body',
-          'x-understudy-session': 'The conversation it belongs to',
+    for (const { endpoint, ...documented } of ENDPOINTS) {
+      table.define(
+        scope,
+        {
+          method: 'POST',
+          path: `/v1/${endpoint}`,
+          scope: 'serve',
+          headers: {
+            'x-understudy-subject':
+              'The person or account; else safety_identifier, user or metadata.user_id of the body',
+            'x-understudy-session': 'The conversation it belongs to',
+          },
+          errors: ['unknown_model', 'unknown_version', 'version_rejected', 'upstream_failed'],
+          openAi: true,
+          bodyLimit: BODY_LIMIT,
+          ...documented,
         },
-        answer: chatCompletion,
-        alsoStreams: true,
-        errors: ['unknown_model', 'unknown_version', 'version_rejected', 'upstream_failed'],
-        openAi: true,
-        bodyLimit: BODY_LIMIT,
-      },
-      async ({ request, reply, principal }) => {
-        const client = new AbortController();
-        reply.raw.once('close', () => {
-          if (!reply.raw.writableFinished) client.abort();
-        });
-        const answer = await gateway.chat({
-          body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
-          headers: request.headers,
-          maySee: (model) => maySee(principal, model),
-          client: client.signal,
-        });
-        return reply.code(answer.status).headers(answer.headers).send(answer.body);
-      },
-    );
+        async ({ request, reply, principal }) => {
+          const client = new AbortController();
+          reply.raw.once('close', () => {
+            if (!reply.raw.writableFinished) client.abort();
+          });
+          const answer = await gateway.answer({
+            endpoint,
+            body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
+            headers: request.headers,
+            maySee: (model) => maySee(principal, model),
+            client: client.signal,
+          });
+          return reply.code(answer.status).headers(answer.headers).send(answer.body);
+        },
+      );
+    }
   });
 
   table.define(

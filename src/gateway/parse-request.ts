@@ -1,7 +1,7 @@
 import { UnderstudyError } from '../errors.js';
 
-/** What the gateway reads of a chat-completions body; the rest belongs to the upstream. */
-export interface ChatRequest {
+/** What the gateway reads of a body; the rest belongs to the upstream. */
+export interface ModelRequest {
   /** As it came. */
   text: string;
   body: Record<string, unknown>;
@@ -16,7 +16,7 @@ export interface ChatRequest {
 }
 
 /** Throws `invalid_request` and, for a pin that is no version number, `unknown_model`. */
-export function parseChat(raw: Buffer): ChatRequest {
+export function parseRequest(raw: Buffer): ModelRequest {
   const text = raw.toString('utf8');
   const body = parseJson(text);
   if (body === null || typeof body !== 'object' || Array.isArray(body)) throw invalid('the body must be a JSON object');

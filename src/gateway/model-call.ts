@@ -1,0 +1,41 @@
+import type { Readable } from 'node:stream';
+import type { Endpoint } from './endpoint.js';
+import { decodeHeader } from './subject-of-request.js';
+
+/** One request of an OpenAI client, as the server got it. */
+export interface ModelCall {
+  endpoint: Endpoint;
+  /** The body as it came. */
+  body: Buffer;
+  /** In lower case. */
+  headers: Record<string, string | string[] | undefined>;
+  /** Models the caller may not see are answered as unknown. */
+  maySee: (model: string) => boolean;
+  /** Fires when the client goes away. */
+  client: AbortSignal;
+}
+
+export interface ModelAnswer {
+  status: number;
+  headers: Record<string, string>;
+  /** A stream is read to its end or destroyed; it ends by itself when the client goes away. */
+  body: string | Readable;
+}
+
+/** One header of a call, decoded; undefined when it is absent or blank. */
+export function headerOf(call: Pick<ModelCall, 'headers'>, name: string): string | undefined {
+  const value = call.headers[name];
+  return decodeHeader(Array.isArray(value) ? value[0] : value);
+}
+
+const PASSED_ON = ['traceparent', 'tracestate'];
+
+/** Headers of the client that the upstream gets too. */
+export function passedOn({ headers }: Pick<ModelCall, 'headers'>): Record<string, string> {
+  const passed: Record<string, string> = {};
+  for (const name of PASSED_ON) {
+    const value = headers[name];
+    if (typeof value === 'string') passed[name] = value;
+  }
+  return passed;
+}
