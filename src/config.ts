@@ -23,6 +23,7 @@ const schema = z.object({
     .default(1_024 * 1_024 * 1_024),
   UNDERSTUDY_HOST: z.string().min(1).default('127.0.0.1'),
   UNDERSTUDY_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  UNDERSTUDY_MAX_IN_FLIGHT: z.coerce.number().int().min(1).default(5_000),
   UNDERSTUDY_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   UNDERSTUDY_WATCH_INTERVAL_MS: z.coerce.number().int().min(100).max(60_000).default(10_000),
   UNDERSTUDY_READY_FILE: z.string().min(1).optional(),
@@ -39,6 +40,8 @@ export interface Config {
   spool: { folder: string; maxBytes: number };
   host: string;
   port: number;
+  /** Requests of the gateway under way at once, streams included; more are refused with `overloaded`. */
+  maxInFlight: number;
   logLevel: string;
   /** How often the watch loop judges harm, in milliseconds. */
   watchIntervalMs: number;
@@ -87,6 +90,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     spool: { folder: values.UNDERSTUDY_SPOOL, maxBytes: values.UNDERSTUDY_SPOOL_BYTES },
     host: values.UNDERSTUDY_HOST,
     port: values.UNDERSTUDY_PORT,
+    maxInFlight: values.UNDERSTUDY_MAX_IN_FLIGHT,
     logLevel: values.UNDERSTUDY_LOG_LEVEL,
     watchIntervalMs: values.UNDERSTUDY_WATCH_INTERVAL_MS,
     readyFile: values.UNDERSTUDY_READY_FILE,

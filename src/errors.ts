@@ -165,6 +165,11 @@ export const ERRORS = {
     message: 'The adapter server at {url} does not answer ({detail}). Start it, or correct serving.base_urls.',
   },
   serving_refused: { status: 502, retryable: false, message: 'The adapter server at {url} refused: {detail}.' },
+  overloaded: {
+    status: 503,
+    retryable: true,
+    message: 'This gateway has {limit} requests under way (UNDERSTUDY_MAX_IN_FLIGHT). Try again, or start another one.',
+  },
   upstream_failed: { status: 502, retryable: true, message: 'No version could answer ({detail}).' },
   artifact_missing: {
     status: 500,

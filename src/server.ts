@@ -27,6 +27,7 @@ async function main(): Promise<void> {
     routes,
     secrets: readSecret,
     spool: config.spool,
+    maxInFlight: config.maxInFlight,
     logger,
     operations: {
       async rollBack({ model, toVersion, actor, reason, requestId }) {

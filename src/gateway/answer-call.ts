@@ -94,17 +94,16 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
     const { call, request, route, choice } = asked;
     const { text, stream, model, pinned } = request;
     const question = { endpoint: call.endpoint, text, stream, headers: passedOn(call), client: call.client };
-    const result = await upstreams.ask(model, choice.version, question);
-    if (pinned !== undefined || choice.version === route.champion || !isFailure(result)) {
-      return { version: choice.version, result };
-    }
+    const last = pinned !== undefined || choice.version === route.champion;
+    const result = await upstreams.ask(model, choice.version, question, last);
+    if (last || !isFailure(result)) return { version: choice.version, result };
     logger.warn(
       { interaction: asked.id, model, version: choice.version, why: whyNot(result) },
       'the champion answers for a version that could not',
     );
     counts.fallbacks += 1;
     asked.tags[FALLBACK_TAG] = 'true';
-    return { version: route.champion, result: await upstreams.ask(model, route.champion, question) };
+    return { version: route.champion, result: await upstreams.ask(model, route.champion, question, true) };
   }
 
   /** Counts how it ended and captures it. */

@@ -1,11 +1,17 @@
 import { type Dispatcher, request } from 'undici';
 import { errorDetail } from '../errors.js';
 import type { Target } from './directory.js';
-import type { Endpoint } from './endpoint.js';
 import { spliceMember } from './splice-json.js';
 
 /** Why a version gave no usable answer; safe to log and to show. */
-export type FailureReason = 'timeout' | 'unreachable' | 'broken' | 'nonsense' | 'too_large' | 'misconfigured';
+export type FailureReason =
+  | 'timeout'
+  | 'unreachable'
+  | 'broken'
+  | 'nonsense'
+  | 'too_large'
+  | 'misconfigured'
+  | 'circuit_open';
 
 export type UpstreamResult =
   /** It answered. `json` is the parsed object; null only for an error status whose body is something else. */
@@ -42,9 +48,10 @@ export interface UpstreamStream {
 export interface UpstreamCall {
   dispatcher: Dispatcher;
   target: Target;
-  /** Which replica comes first; the others follow in their order. */
-  turn: number;
-  endpoint: Endpoint;
+  /** The whole address. */
+  url: string;
+  /** For the answer or, when it streams, its first byte; by the clock of `performance`. */
+  deadline: number;
   /** The client's body, as it came. */
   text: string;
   /** Whether the client asked for server-sent events. */
@@ -74,31 +81,20 @@ const PASSED_BACK = /^(content-type|retry-after(-ms)?|x-should-retry|x-ratelimit
 class TimeOut extends Error {}
 
 /**
- * Asks one version, replica after replica until one can be connected to (or, on several replicas, knows the version), all
- * within the target's time-out: for the whole answer or, when it streams, for its first byte, and again for every wait
- * between bytes after that. Only `model` is replaced in the body. Never throws.
+ * Asks one replica of a version, until the deadline: for the whole answer or, when it streams, for its first byte, and for
+ * the target's time-out again at every wait between bytes after that. Only `model` is replaced in the body. Never throws.
  */
 export async function callUpstream(call: UpstreamCall): Promise<UpstreamResult> {
-  const { target, turn, client } = call;
+  const { target, deadline, client } = call;
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(new TimeOut()), target.timeoutMs);
+  const timer = setTimeout(() => controller.abort(new TimeOut()), Math.max(0, deadline - performance.now()));
   const leave = () => controller.abort();
   client.addEventListener('abort', leave, { once: true });
   if (client.aborted) leave();
   let streams = false;
   try {
-    const apiKey = target.apiKey();
-    const body = spliceMember(call.text, 'model', target.model);
-    let result: UpstreamResult = { kind: 'failure', reason: 'misconfigured', detail: 'no address' };
-    for (let i = 0; i < target.urls.length; i++) {
-      const url = `${target.urls[(turn + i) % target.urls.length]}/${call.endpoint}`;
-      result = await askReplica(call, url, apiKey, body, controller);
-      streams = result.kind === 'stream';
-      const elsewhere =
-        (result.kind === 'failure' && result.reason === 'unreachable') ||
-        (result.kind === 'answer' && result.status === 404);
-      if (!elsewhere) return result;
-    }
+    const result = await send(call, target.apiKey(), spliceMember(call.text, 'model', target.model), controller);
+    streams = result.kind === 'stream';
     return result;
   } catch (error) {
     return { kind: 'failure', reason: 'misconfigured', detail: errorDetail(error) };
@@ -109,9 +105,8 @@ export async function callUpstream(call: UpstreamCall): Promise<UpstreamResult> 
   }
 }
 
-async function askReplica(
-  { dispatcher, target, client, headers, stream }: UpstreamCall,
-  url: string,
+async function send(
+  { dispatcher, target, url, client, headers, stream }: UpstreamCall,
   apiKey: string | undefined,
   body: string,
   controller: AbortController,

@@ -16,6 +16,8 @@ export interface Target {
   apiKey: () => string | undefined;
   /** From the request to the last byte of the answer. */
   timeoutMs: number;
+  /** How often it is asked again for what may pass, before its first byte. */
+  retries: number;
   rejected: boolean;
 }
 
@@ -139,6 +141,7 @@ function targetOf(policy: Policy, row: VersionRow, secrets: Secrets): Target {
     model: row.kind === 'base' ? upstream.model : row.served_as,
     apiKey: () => secrets(isAdapter ? serving.api_key : upstream.api_key),
     timeoutMs: upstream.timeout,
+    retries: upstream.retries,
     rejected: row.state === 'rejected',
   };
 }

@@ -20,6 +20,8 @@ export interface GatewayParts {
   secrets: Secrets;
   logger: Logger;
   limits?: Partial<CaptureLimits>;
+  /** Requests under way at once, streams included; more are refused with `overloaded`. Default: no limit. */
+  maxInFlight?: number | undefined;
   /** Where captures go while Postgres is away; without it they wait in memory only. */
   spool?: SpoolOptions;
 }
@@ -63,7 +65,7 @@ export interface Gateway {
 
 /** The OpenAI-compatible proxy: chooses a version for each request, asks its upstream, captures what happened. */
 export function openGateway(parts: GatewayParts): Gateway {
-  const { db, subjectKey, routes, logger } = parts;
+  const { db, subjectKey, routes, logger, maxInFlight = Number.POSITIVE_INFINITY } = parts;
   const directory = openDirectory(db, parts.secrets, logger);
   const upstreams = openUpstreams(directory);
   const queue = openCaptureQueue(
@@ -118,8 +120,12 @@ export function openGateway(parts: GatewayParts): Gateway {
       return { model, version, arm, experiment, epoch: route.epoch };
     },
     exposuresStored: queue.exposuresStored,
-    answer(call) {
+    async answer(call) {
       counts.requests += 1;
+      if (pending.size >= maxInFlight) {
+        counts.failures += 1;
+        throw new UnderstudyError('overloaded', { limit: maxInFlight });
+      }
       const promise = answer(call);
       underWay(promise);
       promise.catch(() => {

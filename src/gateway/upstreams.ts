@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent } from 'undici';
 import { callUpstream, type UpstreamResult } from './call-upstream.js';
-import type { Directory } from './directory.js';
+import { createCircuits } from './circuits.js';
+import type { Directory, Target } from './directory.js';
 import type { Endpoint } from './endpoint.js';
 
 /** One request, for whichever version is to answer it. */
@@ -18,34 +20,89 @@ export interface Question {
 
 /** Connections to everybody who answers for a version. */
 export interface Upstreams {
-  /** Asks one version of a model. Never throws. */
-  ask(model: string, version: number, question: Question): Promise<UpstreamResult>;
+  /**
+   * Asks one version of a model: replica after replica until one can be connected to (or, on several replicas, knows the
+   * version), once more for each of the policy's retries, all within its time-out. Never throws.
+   *
+   * @param last nobody else can answer: it is asked although it keeps failing, and retries are worth their time
+   */
+  ask(model: string, version: number, question: Question, last: boolean): Promise<UpstreamResult>;
   /** Waits for what is under way. */
   close(): Promise<void>;
 }
 
 const CONNECT_TIMEOUT_MS = 3_000;
-const CONNECTIONS = 256;
+/** Before the first retry; doubled for each one after it, and made uneven so that retries do not come in step. */
+const RETRY_AFTER_MS = 100;
+/** The upstream, or what stands before it, is away for a moment. */
+const PASSING = new Set([502, 503, 504]);
 
 export function openUpstreams(directory: Pick<Directory, 'model'>): Upstreams {
-  // Time-outs are the target's, see callUpstream; undici's own would cut long generations.
-  const dispatcher = new Agent({
-    connections: CONNECTIONS,
-    connect: { timeout: CONNECT_TIMEOUT_MS },
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
+  // Time-outs are the target's, see callUpstream; undici's own would cut long generations. As many connections as there
+  // are requests under way: the gateway bounds those.
+  const dispatcher = new Agent({ connect: { timeout: CONNECT_TIMEOUT_MS }, headersTimeout: 0, bodyTimeout: 0 });
+  const circuits = createCircuits();
   let turn = 0;
+
+  /** Each replica once, in order, until one of them takes the request. */
+  async function askReplicas(target: Target, question: Question, last: boolean, deadline: number) {
+    turn = (turn + 1) % 1_000_000;
+    const order = inTurn(target.urls, turn);
+    const address = (url: string) => `${url} ${target.model}`;
+    const healthy = order.filter((url) => circuits.allows(address(url)));
+    if (healthy.length === 0 && !last) return CIRCUIT_OPEN;
+    let result: UpstreamResult = { kind: 'failure', reason: 'misconfigured', detail: 'no address' };
+    for (const url of healthy.length === 0 ? order : healthy) {
+      result = await callUpstream({ dispatcher, target, url: `${url}/${question.endpoint}`, deadline, ...question });
+      if (result.kind !== 'gone') circuits.record(address(url), isSound(result));
+      if (!isElsewhere(result)) break;
+    }
+    return result;
+  }
+
   return {
-    async ask(model, version, question) {
+    async ask(model, version, question, last) {
       const target = directory.model(model)?.targets.get(version);
       if (target === undefined)
         return { kind: 'failure', reason: 'misconfigured', detail: `version ${version} is not known here` };
-      turn = (turn + 1) % 1_000_000;
-      return callUpstream({ dispatcher, target, turn, ...question });
+      const deadline = performance.now() + target.timeoutMs;
+      for (let attempt = 0; ; attempt++) {
+        const result = await askReplicas(target, question, last, deadline);
+        if (!last || attempt >= target.retries || !mayPass(result)) return result;
+        const pause = RETRY_AFTER_MS * 2 ** attempt * (0.5 + Math.random());
+        if (performance.now() + pause >= deadline) return result;
+        await sleep(pause, undefined, { signal: question.client }).catch(() => undefined);
+        if (question.client.aborted) return { kind: 'gone' };
+      }
     },
     close: () => dispatcher.close(),
   };
+}
+
+const CIRCUIT_OPEN: UpstreamResult = { kind: 'failure', reason: 'circuit_open', detail: 'failed again and again' };
+
+function inTurn(urls: readonly string[], turn: number): readonly string[] {
+  if (urls.length === 1) return urls;
+  const first = turn % urls.length;
+  return [...urls.slice(first), ...urls.slice(0, first)];
+}
+
+/** Another replica may be asked without harm: nothing has reached a server, or it does not know the version. */
+function isElsewhere(result: UpstreamResult): boolean {
+  if (result.kind === 'failure') return result.reason === 'unreachable';
+  return result.kind === 'answer' && result.status === 404;
+}
+
+/** Worth a retry: no time-out, which took all there was, and nothing that would only be said again. */
+function mayPass(result: UpstreamResult): boolean {
+  if (result.kind === 'failure') return result.reason === 'unreachable' || result.reason === 'broken';
+  return result.kind === 'answer' && PASSING.has(result.status);
+}
+
+/** Whether it says that the address works: what a client did wrong, or its limits, do not speak against it. */
+function isSound(result: UpstreamResult): boolean {
+  if (result.kind === 'answer') return result.status < 500 && result.status !== 404;
+  return result.kind === 'stream';
 }
 
 /** Statuses of an upstream that are not the client's doing: our credentials, our model name, its load, its failure. */

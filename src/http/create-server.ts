@@ -30,6 +30,8 @@ export interface ServerParts {
   secrets: Secrets;
   logger: Logger;
   captureLimits?: Partial<CaptureLimits>;
+  /** See `GatewayParts`. */
+  maxInFlight?: number;
   spool?: SpoolOptions;
 }
 
@@ -51,6 +53,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     routes,
     secrets: parts.secrets,
     logger,
+    maxInFlight: parts.maxInFlight,
     ...(parts.captureLimits === undefined ? {} : { limits: parts.captureLimits }),
     ...(parts.spool === undefined ? {} : { spool: parts.spool }),
   });

@@ -18,7 +18,9 @@ export function handleErrors(app: FastifyInstance, definitions: readonly RouteDe
     const path = request.url.split('?')[0] ?? '/';
     const there = definitions.filter((definition) => matches(definition.path, path));
     const openAi =
-      there.length > 0 ? there.some((definition) => definition.openAi) : /^\/v1\/(chat|models)(\/|$)/.test(path);
+      there.length > 0
+        ? there.some((definition) => definition.openAi)
+        : /^\/v1\/(chat|completions|embeddings|models)(\/|$)/.test(path);
     if (there.length === 0) return send(new UnderstudyError('not_found', { what: 'This address' }), openAi, reply);
     const allowed = [...new Set(there.map(({ method }) => method))].join(', ');
     reply.header('allow', allowed);
@@ -37,6 +39,7 @@ export function answerFrameworkError(_thrown: Error, _request: FastifyRequest, r
 }
 
 function send(error: UnderstudyError, openAi: boolean, reply: FastifyReply): FastifyReply {
+  if (error.code === 'overloaded') reply.header('retry-after', '1');
   return reply
     .code(error.status)
     .type('application/json; charset=utf-8')

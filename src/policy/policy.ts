@@ -125,6 +125,8 @@ export const policySchema = z
       api_key: variable.nullable().default(null),
       /** From the request to the last byte of the answer. */
       timeout: duration.prefault('60s'),
+      /** How often the gateway asks again before the first byte, where an upstream cannot be reached, breaks off or answers 502, 503 or 504. */
+      retries: z.int().min(0).max(5).default(0),
     }),
     /** Lifts the 48 h floor, for demos and tests. Every record made under it says so for ever. */
     sandbox: z.boolean().default(false),

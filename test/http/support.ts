@@ -40,6 +40,7 @@ export interface TestServerOptions {
   /** Address of the database as the server sees it, from the one the test sees. */
   through?: (databaseUrl: string) => string;
   clock?: () => number;
+  maxInFlight?: number;
 }
 
 /** A whole server on a free port, with a database and an upstream of its own. */
@@ -70,6 +71,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       return reference === null ? undefined : `secret of ${reference}`;
     },
     logger: createLogger('server', 'trace', { write: (line: string) => void log.push(line) }),
+    ...(options.maxInFlight === undefined ? {} : { maxInFlight: options.maxInFlight }),
     ...(options.spool ? { spool: options.spool } : {}),
     ...(options.captureLimits ? { captureLimits: options.captureLimits } : {}),
   });
@@ -216,7 +218,7 @@ export async function seedExperiment(
 }
 
 /** Waits until `check` answers something; fails with what it last threw. */
-export async function eventually<T>(check: () => Promise<T>, limitMs = 5_000): Promise<T> {
+export async function eventually<T>(check: () => Promise<T>, limitMs = 15_000): Promise<T> {
   const deadline = performance.now() + limitMs;
   for (;;) {
     try {

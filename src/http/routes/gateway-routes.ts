@@ -83,7 +83,7 @@ export function gatewayRoutes(app: FastifyInstance, table: RouteTable, gateway: 
               'The person or account; else safety_identifier, user or metadata.user_id of the body',
             'x-understudy-session': 'The conversation it belongs to',
           },
-          errors: ['unknown_model', 'unknown_version', 'version_rejected', 'upstream_failed'],
+          errors: ['unknown_model', 'unknown_version', 'version_rejected', 'upstream_failed', 'overloaded'],
           openAi: true,
           bodyLimit: BODY_LIMIT,
           ...documented,
