@@ -34,6 +34,11 @@ export const ERRORS = {
     retryable: false,
     message: 'The body must be JSON. Send "Content-Type: application/json".',
   },
+  idempotency_key_reused: {
+    status: 422,
+    retryable: false,
+    message: 'This Idempotency-Key came with another body before. Use a new key for a new request.',
+  },
   conflict: { status: 409, retryable: false, message: '{detail}' },
   payload_too_large: {
     status: 413,

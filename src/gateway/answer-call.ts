@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { UnderstudyError } from '../errors.js';
 import { type Arm, type CapturedInteraction, FALLBACK_TAG, hideSubjects, newId } from '../interactions/index.js';
 import type { Route } from '../routing/index.js';
+import { type Attempt, createAttempts } from './attempts.js';
 import type { UpstreamResult, UpstreamStream } from './call-upstream.js';
 import type { CaptureQueue } from './capture-queue.js';
 import { type Choice, chooseVersion } from './choose-version.js';
@@ -11,6 +12,7 @@ import type { GatewayMetrics } from './gateway-stats.js';
 import { headerOf, type ModelAnswer, type ModelCall, passedOn } from './model-call.js';
 import { toOpenAiError } from './openai-error.js';
 import { type ModelRequest, parseRequest } from './parse-request.js';
+import { createSessions, sessionOf } from './sessions.js';
 import { spliceMember } from './splice-json.js';
 import { type StreamEnd, streamAnswer } from './stream-answer.js';
 import { subjectOfRequest } from './subject-of-request.js';
@@ -37,14 +39,14 @@ export interface AnswerParts {
 
 /** What is known of a call from its arrival to its end. */
 interface Asked {
-  id: string;
-  askedAt: Date;
   startedAt: number;
   call: ModelCall;
   request: ModelRequest;
   route: Route & { expired: boolean };
   subject: string | null;
+  session: string | null;
   choice: Choice;
+  attempt: Attempt;
   /** Assigned to an arm and captured; the others are only passed through. */
   learnsFrom: boolean;
   tags: Record<string, string>;
@@ -66,6 +68,8 @@ interface End {
  */
 export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<ModelAnswer> {
   const { subjectKey, directory, upstreams, queue, metrics, counts, logger } = parts;
+  const sessions = createSessions();
+  const attempts = createAttempts();
 
   async function receive(call: ModelCall): Promise<Asked> {
     const askedAt = new Date();
@@ -75,14 +79,29 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
     const learnsFrom = call.endpoint === 'chat/completions';
     const subject = subjectOfRequest(subjectKey, headerOf(call, 'x-understudy-subject'), request.body);
     if (learnsFrom && subject === null) counts.withoutSubject += 1;
-    const choice = choose(request, route, learnsFrom ? subject : null);
-    parts.expose(choice, subject, askedAt);
-    return { id: newId(askedAt), askedAt, startedAt, call, request, route, subject, choice, learnsFrom, tags: {} };
+    const attempt = await attempts.begin(call, subject, () => ({ id: newId(askedAt), askedAt }));
+    const session = headerOf(call, 'x-understudy-session')?.slice(0, 512) ?? null;
+    const asked = { startedAt, call, request, route, subject, session, attempt, learnsFrom, tags: {} };
+    try {
+      const choice = choose(asked);
+      parts.expose(choice, subject, askedAt);
+      return { ...asked, choice };
+    } catch (error) {
+      attempt.end(undefined);
+      throw error;
+    }
   }
 
-  function choose(request: ModelRequest, route: Route & { expired: boolean }, subject: string | null): Choice {
-    if (request.pinned === undefined) return chooseVersion(route, subject, directory.secondArm(route));
-    const { model, pinned: version } = request;
+  function choose({ request, route, subject, session, learnsFrom }: Omit<Asked, 'choice'>): Choice {
+    const { model, pinned: version, body } = request;
+    if (version === undefined) {
+      if (!learnsFrom) return chooseVersion(route, null, 'challenger');
+      const choice = chooseVersion(route, subject, directory.secondArm(route));
+      const conversation = sessionOf(model, subject, session ?? undefined, body);
+      if (conversation === undefined) return choice;
+      const { stickyMs = 0 } = directory.model(model) ?? {};
+      return { ...choice, version: sessions.versionFor(conversation, route, choice.version, stickyMs) };
+    }
     const target = directory.model(model)?.targets.get(version);
     if (target === undefined) throw new UnderstudyError('unknown_version', { model, version });
     if (target.rejected) throw new UnderstudyError('version_rejected', { model, version });
@@ -98,7 +117,7 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
     const result = await upstreams.ask(model, choice.version, question, last);
     if (last || !isFailure(result)) return { version: choice.version, result };
     logger.warn(
-      { interaction: asked.id, model, version: choice.version, why: whyNot(result) },
+      { interaction: asked.attempt.id, model, version: choice.version, why: whyNot(result) },
       'the champion answers for a version that could not',
     );
     counts.fallbacks += 1;
@@ -108,7 +127,8 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
 
   /** Counts how it ended and captures it. */
   function settle(asked: Asked, { version, status, why, response, bytes }: End): void {
-    const { id, request, call, subject, choice, tags } = asked;
+    const { request, call, subject, session, choice, tags } = asked;
+    const { id, askedAt, number } = asked.attempt;
     const latencyMs = performance.now() - asked.startedAt;
     metrics.observe(latencyMs / 1_000, status);
     if (why !== GONE && status !== 'complete') {
@@ -121,9 +141,9 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
       {
         id,
         model: request.model,
-        askedAt: asked.askedAt,
+        askedAt,
         subject,
-        session: headerOf(call, 'x-understudy-session')?.slice(0, 512) ?? null,
+        session,
         experimentId: choice.experimentId,
         arm: choice.arm,
         assignedVersion: choice.assignedVersion,
@@ -133,6 +153,7 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
         response,
         latencyMs,
         tags,
+        attempt: number,
       },
       // Parsed JSON takes several times its text.
       4 * (call.body.length + bytes) + 1_024,
@@ -147,30 +168,45 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
         ended = resolve;
       }),
     );
-    return streamAnswer(upstream, asked.learnsFrom ? asked.id : null, asked.call.client, (end) => {
+    return streamAnswer(upstream, asked.learnsFrom ? asked.attempt.id : null, asked.call.client, (end) => {
       onEnd(end);
       ended();
     });
   }
 
-  return async (call) => {
-    const asked = await receive(call);
+  async function answer(asked: Asked): Promise<ModelAnswer> {
+    const { attempt } = asked;
     const { version, result } = await ask(asked);
-    const headers = understudyHeaders(asked.id, asked.request.model, version, asked.choice.arm);
+    const headers = understudyHeaders(attempt.id, asked.request.model, version, asked.choice.arm);
     if (result.kind === 'stream') {
-      const body = streamOf(asked, result.stream, ({ status, why, response, bytes }) =>
-        settle(asked, { version, status, why: why ?? GONE, response, bytes }),
-      );
+      const body = streamOf(asked, result.stream, ({ status, why, response, bytes }) => {
+        settle(asked, { version, status, why: why ?? GONE, response, bytes });
+        attempt.end(undefined);
+      });
       return { status: result.status, headers: { ...result.headers, ...headers }, body };
     }
     settle(asked, { version, why: whyNot(result), ...endOf(asked, result) });
-    return answerOf(asked, result, headers);
+    const whole = answerOf(asked, result, headers);
+    attempt.end(whole.status < 400 ? whole : undefined);
+    return whole;
+  }
+
+  return async (call) => {
+    const asked = await receive(call);
+    if (asked.attempt.answered !== undefined) return asked.attempt.answered;
+    try {
+      return await answer(asked);
+    } catch (error) {
+      // Whoever waits for this attempt must not wait for ever.
+      asked.attempt.end(undefined);
+      throw error;
+    }
   };
 }
 
 type WholeResult = Exclude<UpstreamResult, { kind: 'stream' }>;
 
-function endOf({ id }: Asked, result: WholeResult): Pick<End, 'status' | 'response' | 'bytes'> {
+function endOf({ attempt: { id } }: Asked, result: WholeResult): Pick<End, 'status' | 'response' | 'bytes'> {
   if (result.kind === 'gone') return { status: 'incomplete', response: null, bytes: 0 };
   if (result.kind === 'failure') return { status: 'failed', response: null, bytes: 0 };
   const { json, text } = result;
@@ -178,7 +214,11 @@ function endOf({ id }: Asked, result: WholeResult): Pick<End, 'status' | 'respon
   return { status: 'complete', response: json && { ...json, id, upstream_id: json.id }, bytes: text.length };
 }
 
-function answerOf({ id, learnsFrom }: Asked, result: WholeResult, headers: Record<string, string>): ModelAnswer {
+function answerOf(
+  { attempt: { id }, learnsFrom }: Asked,
+  result: WholeResult,
+  headers: Record<string, string>,
+): ModelAnswer {
   if (result.kind === 'answer') {
     const isOurs = learnsFrom && result.status < 400;
     return {

@@ -12,6 +12,7 @@ const route = {
   share: 0.5,
   experimentId: EXPERIMENT,
   validForMs: 60_000,
+  promotedAt: null,
   expired: false,
 };
 

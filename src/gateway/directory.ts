@@ -25,6 +25,8 @@ export interface KnownModel {
   name: string;
   createdAt: Date;
   targets: ReadonlyMap<number, Target>;
+  /** How long a conversation stays on its version after a promotion. */
+  stickyMs: number;
 }
 
 /** Models, their versions and the kinds of live experiments, in memory, so that no request asks the database. */
@@ -79,7 +81,12 @@ export function openDirectory(db: Pick<Db, 'pool'>, secrets: Secrets, logger: Lo
       const targets = versionRows.rows
         .filter(({ model }) => model === row.name)
         .map((version) => [version.version, targetOf(policy, version, secrets)] as const);
-      fresh.set(row.name, { name: row.name, createdAt: row.created_at, targets: new Map(targets) });
+      fresh.set(row.name, {
+        name: row.name,
+        createdAt: row.created_at,
+        targets: new Map(targets),
+        stickyMs: policy.promotion.session_stickiness,
+      });
     }
     models = fresh;
     kinds = new Map(experimentRows.rows.map(({ id, kind }) => [id, kind]));

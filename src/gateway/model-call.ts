@@ -7,6 +7,8 @@ export interface ModelCall {
   endpoint: Endpoint;
   /** The body as it came. */
   body: Buffer;
+  /** Who calls: the id of the key. */
+  caller: string;
   /** In lower case. */
   headers: Record<string, string | string[] | undefined>;
   /** Models the caller may not see are answered as unknown. */

@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import type { Db } from '../db/index.js';
 import { attachParked } from './attach-parked.js';
 import { recordDigest } from './digest.js';
@@ -31,6 +32,8 @@ export interface CapturedInteraction {
   response: Record<string, unknown> | null;
   latencyMs: number;
   tags: Record<string, string>;
+  /** Which attempt of one logical request it was, from 1: the last one is what is kept. Absent: the only one. */
+  attempt?: number;
 }
 
 /**
@@ -42,7 +45,8 @@ export async function storeCaptured(
   captured: readonly CapturedInteraction[],
 ): Promise<{ refused: string[] }> {
   const refused: string[] = [];
-  const rows = captured.flatMap((item) => {
+  const retried = new Set(captured.filter(({ attempt = 1 }) => attempt > 1).map(({ id }) => id));
+  const rows = lastAttempts(captured, retried).flatMap((item) => {
     try {
       return [rowOf(item)];
     } catch {
@@ -55,6 +59,10 @@ export async function storeCaptured(
     db,
     rows,
     async (client, batch) => {
+      await forgetAttempts(
+        client,
+        batch.map(({ id }) => id).filter((id) => retried.has(id)),
+      );
       await insertInteractions(client, batch);
       await attachParked(client, batch);
     },
@@ -65,6 +73,24 @@ export async function storeCaptured(
     rows.filter(({ id }) => !refused.includes(id)),
   );
   return { refused };
+}
+
+/** Of requests that were sent again while the first attempt still waited here, the last attempt only. */
+function lastAttempts(
+  captured: readonly CapturedInteraction[],
+  retried: ReadonlySet<string>,
+): readonly CapturedInteraction[] {
+  if (retried.size === 0) return captured;
+  const last = new Map<string, CapturedInteraction>();
+  for (const item of captured) {
+    if ((item.attempt ?? 1) >= (last.get(item.id)?.attempt ?? 1)) last.set(item.id, item);
+  }
+  return [...last.values()];
+}
+
+/** What is stored of earlier attempts makes room for the last one. Feedback stays: it names the same id. */
+async function forgetAttempts(client: pg.ClientBase, ids: readonly string[]): Promise<void> {
+  if (ids.length > 0) await client.query('DELETE FROM interactions WHERE id = ANY($1::uuid[])', [ids]);
 }
 
 function rowOf(item: CapturedInteraction): InteractionRow {

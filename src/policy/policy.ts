@@ -110,6 +110,8 @@ const promotion = z.strictObject({
   holdback: share.default(0.1),
   /** The promotion is undone when the new champion is worse than the holdback by more than this (always-valid upper bound). */
   max_degradation: z.number().min(0).lt(1).default(0.01),
+  /** After a promotion, a conversation that was under way stays on its version for so long. Nothing else is held up by it. */
+  session_stickiness: duration.prefault('30m'),
 });
 
 /** model.yaml: every field, its default and its range. Durations are strings outside and milliseconds inside. */

@@ -66,13 +66,14 @@ async function changeRouteIn(tx: Tx, request: RouteChangeRequest): Promise<Route
   if (before !== null && before.epoch !== expectedEpoch) return { changed: false, current: before };
   if (before !== null) await request.before?.(tx);
   const epoch = expectedEpoch + 1;
+  const now = new Date();
   const moved =
     before === null
       ? (await tx.route.createMany({ data: { model, epoch, ...pick(next) }, skipDuplicates: true })).count
       : (
           await tx.route.updateMany({
             where: { model, epoch: expectedEpoch },
-            data: { epoch, ...pick(next), updatedAt: new Date() },
+            data: { epoch, ...pick(next), updatedAt: now, promotedAt: request.action === 'promote' ? now : null },
           })
         ).count;
   const route = await readRoute({ prisma: tx }, model);

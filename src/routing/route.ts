@@ -12,6 +12,8 @@ export interface Route {
   experimentId: string | null;
   /** How long a gateway may use this route without having read it again, in milliseconds. */
   validForMs: number;
+  /** When the newest change was a promotion; null after any other. */
+  promotedAt: Date | null;
 }
 
 /** Where a change leads. Challenger, share and experiment come together or not at all. */

@@ -86,7 +86,11 @@ describe('the body', () => {
       ['{"model":', 400, 'invalid_request'],
       ['[]', 400, 'invalid_request'],
       ['{"messages":[]}', 400, 'invalid_request'],
-      [JSON.stringify({ model: 'support', messages, filler: 'x'.repeat(20 * 1_024 * 1_024) }), 413, 'payload_too_large'],
+      [
+        JSON.stringify({ model: 'support', messages, filler: 'x'.repeat(20 * 1_024 * 1_024) }),
+        413,
+        'payload_too_large',
+      ],
     ] as const) {
       const answer = await chat(body);
       expect(answer.status).toBe(status);

@@ -82,8 +82,16 @@ export function gatewayRoutes(app: FastifyInstance, table: RouteTable, gateway: 
             'x-understudy-subject':
               'The person or account; else safety_identifier, user or metadata.user_id of the body',
             'x-understudy-session': 'The conversation it belongs to',
+            'idempotency-key': 'The same for every attempt at one request: answered and stored once, for ten minutes',
           },
-          errors: ['unknown_model', 'unknown_version', 'version_rejected', 'upstream_failed', 'overloaded'],
+          errors: [
+            'unknown_model',
+            'unknown_version',
+            'version_rejected',
+            'upstream_failed',
+            'overloaded',
+            'idempotency_key_reused',
+          ],
           openAi: true,
           bodyLimit: BODY_LIMIT,
           ...documented,
@@ -96,6 +104,7 @@ export function gatewayRoutes(app: FastifyInstance, table: RouteTable, gateway: 
           const answer = await gateway.answer({
             endpoint,
             body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
+            caller: principal.keyId,
             headers: request.headers,
             maySee: (model) => maySee(principal, model),
             client: client.signal,

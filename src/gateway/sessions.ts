@@ -1,0 +1,72 @@
+import { hash } from 'node:crypto';
+import type { Route } from '../routing/index.js';
+
+/** Remembers which version a conversation talks to. */
+export interface Sessions {
+  /** The version that a conversation talks to, in place of `chosen`; remembers it. */
+  versionFor(session: string, route: Route & { expired: boolean }, chosen: number, stickyMs: number): number;
+}
+
+/** Conversations remembered; those that were silent for the longest time are forgotten first. */
+const KEPT = 50_000;
+
+/**
+ * A conversation that was under way at a promotion stays on its version for `stickyMs` after it: a person in the middle of
+ * something does not suddenly talk to another model. Any other change of the route takes it along at once, and so does a
+ * route too old to be trusted.
+ *
+ * @param clock milliseconds since the epoch
+ */
+export function createSessions(clock: () => number = Date.now, kept = KEPT): Sessions {
+  const versions = new Map<string, { version: number; at: number }>();
+  return {
+    versionFor(session, route, chosen, stickyMs) {
+      const now = clock();
+      const known = versions.get(session);
+      const stays =
+        known !== undefined &&
+        route.promotedAt !== null &&
+        !route.expired &&
+        now < route.promotedAt.getTime() + stickyMs &&
+        now < known.at + stickyMs &&
+        isServed(route, known.version);
+      const version = stays ? known.version : chosen;
+      // Taken out first: the map is in order of last use.
+      if (known !== undefined) versions.delete(session);
+      versions.set(session, { version, at: now });
+      if (versions.size > kept) versions.delete(versions.keys().next().value as string);
+      return version;
+    },
+  };
+}
+
+/** Its adapter is kept on the servers as long as the route names it. */
+function isServed({ champion, previous, challenger }: Route, version: number): boolean {
+  return version === champion || version === previous || version === challenger;
+}
+
+/**
+ * What tells one conversation from another: what the client calls it, else its first messages up to the first of the user,
+ * which stay the same while it goes on. Undefined for a body without them. Only ever in memory.
+ *
+ * @param named header `x-understudy-session`
+ */
+export function sessionOf(
+  model: string,
+  subject: string | null,
+  named: string | undefined,
+  body: Record<string, unknown>,
+): string | undefined {
+  const begin = `${model}\0${subject ?? ''}\0`;
+  if (named !== undefined) return `${begin}n${named.slice(0, 512)}`;
+  if (!Array.isArray(body.messages)) return undefined;
+  const messages = body.messages as unknown[];
+  const first = messages.findIndex((message) => (message as { role?: unknown } | null)?.role === 'user');
+  if (first === -1) return undefined;
+  try {
+    return `${begin}m${hash('sha1', JSON.stringify(messages.slice(0, first + 1)), 'base64')}`;
+  } catch {
+    // Nested so deep that writing it overflows the stack.
+    return undefined;
+  }
+}
