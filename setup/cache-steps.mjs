@@ -158,13 +158,13 @@ export function pythonStep(python) {
   };
 }
 
-/** What only the Python tests need, beside the environment, which stays as the demo has it. */
+/** What only tests need of Python (the official OpenAI client among it), beside the environment, which stays as the demo has it. */
 export const pythonTests = {
   id: 'python-tests',
   title: 'Python test tools',
   after: ['python'],
   lock: lockOf('python-tests'),
-  size: () => ({ download: 3e6, disk: 20e6 }),
+  size: () => ({ download: 5e6, disk: 52e6 }),
   isDone: () => fs.existsSync(pythonTestLibraryDir()),
   async run({ run }) {
     await inDraft('python-tests', pythonTestLibraryDir(), async (draft) => {
