@@ -82,7 +82,10 @@ module.exports = {
       name: 'rooms-through-their-index',
       comment: 'From outside, a stage is its index.ts.',
       severity: 'error',
-      from: { path: '^(src/(activities|gateway|http|commands|access|dev)/|src/[^/]+\\.ts$|demo/)', pathNot: UNIT_TEST },
+      from: {
+        path: '^(src/(activities|gateway|http|commands|access|dev)/|src/[^/]+\\.ts$|demo/|bench/)',
+        pathNot: UNIT_TEST,
+      },
       to: { path: `^src/${STAGES}/`, pathNot: `^src/${STAGES}/index\\.ts$` },
     },
     only(
@@ -129,10 +132,17 @@ module.exports = {
       to: { path: '^demo/' },
     },
     {
+      name: 'benches-are-leaves',
+      comment: 'Nothing builds on the benches.',
+      severity: 'error',
+      from: { path: '^(src|demo)/' },
+      to: { path: '^bench/' },
+    },
+    {
       name: 'tests-are-leaves',
       comment: 'Programs do not import tests or their helpers.',
       severity: 'error',
-      from: { path: '^(src|demo)/', pathNot: UNIT_TEST },
+      from: { path: '^(src|demo|bench)/', pathNot: UNIT_TEST },
       to: { path: ['^test/', UNIT_TEST] },
     },
   ],

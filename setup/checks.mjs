@@ -16,7 +16,7 @@ export const CHECKS = [
     name: 'who may import whom (dependency-cruiser)',
     args: [
       bin('dependency-cruiser', 'bin/dependency-cruise.mjs'),
-      ...['src', 'demo', 'test', '--config', '.dependency-cruiser.cjs', '--output-type', 'err-long'],
+      ...['src', 'demo', 'bench', 'test', '--config', '.dependency-cruiser.cjs', '--output-type', 'err-long'],
     ],
   },
   { name: 'and at run time (dependency-cruiser)', args: [path.join(ROOT, 'setup', 'check-runtime-imports.mjs')] },

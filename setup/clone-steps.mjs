@@ -100,9 +100,11 @@ export const client = {
   },
 };
 
+const PROGRAM_FOLDERS = ['src', 'demo', 'bench'];
+
 function sourceHash() {
   const isSource = (file) => file.endsWith('.ts') && !file.endsWith('.test.ts');
-  const sources = ['src', 'demo'].flatMap((folder) => filesBelow(at(folder), isSource));
+  const sources = PROGRAM_FOLDERS.flatMap((folder) => filesBelow(at(folder), isSource));
   return hashFiles([...sources, at('tsconfig.json'), at('setup', 'tsconfig.build.json'), at('package-lock.json')]);
 }
 
@@ -116,7 +118,7 @@ function bundleIsFresh() {
 
 /** Programs whose source is gone must not linger: an old workflow file would still be found. */
 function removeOrphans() {
-  for (const folder of ['src', 'demo']) {
+  for (const folder of PROGRAM_FOLDERS) {
     const made = filesBelow(at('dist', folder), (file) => /\.js(\.map)?$/.test(file));
     for (const file of made) {
       const source = at(path.relative(at('dist'), file)).replace(/\.js(\.map)?$/, '.ts');

@@ -15,13 +15,14 @@ import { Progress, seconds } from './progress.mjs';
 import { runSteps, StepError } from './steps.mjs';
 import { cacheDir, MissingToolError, ROOT } from './toolchain.mjs';
 
-const USAGE = 'usage: node setup/run.mjs demo|test|dev|setup [--] [arguments]';
+const USAGE = 'usage: node setup/run.mjs demo|test|dev|bench|setup [--] [arguments]';
 const MINIMUM_FREE = 10e9;
 
 const PROGRAMS = {
   demo: (args) => [path.join(ROOT, 'dist', 'demo', 'main.js'), ...args],
   test: (args) => [path.join(ROOT, 'setup', 'test.mjs'), ...args],
   dev: (args) => [path.join(ROOT, 'dist', 'src', 'cli.js'), 'dev', ...args],
+  bench: (args) => [path.join(ROOT, 'dist', 'bench', 'main.js'), ...args],
 };
 
 /** What the check of the machine found out, for the steps that it concerns. */
@@ -30,6 +31,8 @@ const found = { python: undefined, temporal: undefined, testServer: undefined };
 function stepsFor(target, args) {
   // Unit tests run from the sources and start nothing.
   if (target === 'test' && args.includes('--unit')) return [packages, client];
+  // A bench brings its own peers when it runs.
+  if (target === 'bench') return [packages, client, build];
   const demo = [packages, client, build, temporalStep(() => found.temporal), pythonStep(() => found.python)];
   return target === 'test' ? [...demo, testServerStep(() => found.testServer), pythonTests] : demo;
 }

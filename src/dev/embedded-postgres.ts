@@ -23,6 +23,8 @@ export interface EmbeddedPostgresOptions {
   /** False: nothing is flushed to disk and a crash of the machine loses the data. For tests. Default true. */
   durable?: boolean;
   maxConnections?: number;
+  /** More settings of the server, by name. */
+  settings?: Readonly<Record<string, string>>;
 }
 
 export interface EmbeddedPostgres {
@@ -89,6 +91,7 @@ function settings(options: EmbeddedPostgresOptions): string[] {
   };
   if (options.durable === false)
     Object.assign(values, { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' });
+  Object.assign(values, options.settings);
   return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }
 
