@@ -32,6 +32,32 @@ program
   .option('--base <model>', 'also start the adapter server on this base model (hub id or local folder)')
   .action(lazily(async () => (await import('./commands/dev.js')).dev));
 
+const shadow = program.command('shadow').description('a version that answers copies of requests, unseen');
+shadow
+  .command('start')
+  .argument('<model>')
+  .description('let a version answer copies of a share of the requests; nobody sees its answers')
+  .requiredOption('--version <n>', 'the version that answers copies')
+  .option('--share <share>', 'of the requests, above 0 and at most 1', '0.1')
+  .option('--for <duration>', 'how long', '24h')
+  .requiredOption('--reason <text>', 'why, for the record')
+  .addOption(actor())
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/shadow-start.js')).shadowStart));
+shadow
+  .command('show')
+  .argument('<model>')
+  .description('what the shadow answered, beside what people got')
+  .option('--version <n>', 'a version that was a shadow before')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/shadow-show.js')).shadowShow));
+shadow
+  .command('stop')
+  .argument('<model>')
+  .description('ask the shadow no more; what it answered stays')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/shadow-stop.js')).shadowStop));
+
 const db = program.command('db').description('the database schema');
 db.command('migrate')
   .description('apply the migrations that are missing; safe to run again')

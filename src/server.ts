@@ -7,6 +7,7 @@ import { createServer } from './http/index.js';
 import { startWatchLoop } from './monitoring/index.js';
 import { followRoutes } from './routing/index.js';
 import { loadVersion, reportTroubles, startReconciler } from './serving/index.js';
+import { startShadow } from './shadow/index.js';
 import { createLogger } from './telemetry/index.js';
 import { connectTemporalLazily, readTemporalConfig, SIGNALS, tellCycle } from './temporal/index.js';
 
@@ -30,6 +31,7 @@ async function main(): Promise<void> {
     maxInFlight: config.maxInFlight,
     logger,
     operations: {
+      startShadow: (shadow) => startShadow({ db, loadVersion: load }, shadow),
       async rollBack({ model, toVersion, actor, reason, requestId }) {
         const done = await rollBack(
           { db, loadVersion: load },

@@ -16,6 +16,7 @@ import { healthRoutes } from './routes/health-routes.js';
 import { historyRoutes } from './routes/history-routes.js';
 import { modelRoutes } from './routes/model-routes.js';
 import { operateRoutes } from './routes/operate-routes.js';
+import { shadowRoutes } from './routes/shadow-routes.js';
 
 const VERSION = '0.1.0';
 
@@ -81,6 +82,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   modelRoutes(app, table, db);
   historyRoutes(app, table, db);
   operateRoutes(app, table, db, parts.operations);
+  shadowRoutes(app, table, db, parts.operations);
   healthRoutes(app, table, { db, routes, metrics: gateway.metrics, version: VERSION });
 
   let closing = false;

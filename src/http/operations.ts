@@ -1,3 +1,5 @@
+import type { Shadow } from '../shadow/index.js';
+
 /** What the API asks other parts to do; injected, so that it needs neither Temporal nor their code. */
 export interface Operations {
   /**
@@ -12,4 +14,6 @@ export interface Operations {
     reason: string;
     requestId: string;
   }): Promise<{ epoch: number; fromVersion: number; toVersion: number }>;
+  /** Lets a version answer copies, see `startShadow`. */
+  startShadow(input: Omit<Shadow, 'startedAt'>): Promise<Shadow>;
 }

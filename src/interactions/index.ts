@@ -1,10 +1,12 @@
 export { FAILED_IN_ARM_SQL, FALLBACK_TAG } from './fallback.js';
 export { feedbackRecord, retraction } from './feedback-record.js';
 export { newId } from './ids.js';
+export { usageOf } from './interaction-row.js';
 export type { ItemResult } from './item-result.js';
 export { latestOutcomes } from './outcome-sql.js';
 export { type InteractionRecord, interactionRecord } from './record.js';
 export { type Exposure, recordExposures } from './record-exposures.js';
+export { storableJson } from './storable-json.js';
 export { type Arm, type CapturedInteraction, storeCaptured } from './store-captured.js';
 export { storeFeedback } from './store-feedback.js';
 export { storeInteractions } from './store-interactions.js';

@@ -1,4 +1,4 @@
 export { canonicalJson, digestOf } from './digest.js';
-export { formatDuration } from './duration.js';
+export { duration, formatDuration } from './duration.js';
 export { applyOverrides } from './overrides.js';
 export { modelName, type Policy, type PolicyDocument, parsePolicy } from './policy.js';

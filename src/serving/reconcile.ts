@@ -1,7 +1,8 @@
 import type { ArtifactStore } from '../artifacts/index.js';
 import type { Db } from '../db/index.js';
 import { parsePolicy } from '../policy/index.js';
-import { type Route, readRoutes } from '../routing/index.js';
+import { readRoutes } from '../routing/index.js';
+import { readShadows } from '../shadow/index.js';
 import { createAdapterServer } from './adapter-server.js';
 import { holdVersionIfFree } from './hold-version.js';
 import { checkedPath, loadOnReplica } from './load-adapter.js';
@@ -16,7 +17,7 @@ export interface Reconciliation {
 }
 
 /**
- * Makes every replica serve what the routes use: champion, previous and second arm of each model, also after a restart.
+ * Makes every replica serve what the routes use: champion, previous, second arm and shadow of each model, also after a restart.
  * Takes away adapters of versions that were archived or rejected longer ago than the policy's drain time, and nothing else:
  * names it does not know belong to somebody.
  */
@@ -27,10 +28,12 @@ export async function reconcile(
   { asOf, signal }: { asOf: Date; signal?: AbortSignal },
 ): Promise<Reconciliation> {
   const done: Reconciliation = { loaded: [], unloaded: [], failed: [] };
+  const shadows = await readShadows(db, asOf);
   for (const route of await readRoutes(db)) {
     if (signal?.aborted) break;
+    const inUse = [route.champion, route.previous, route.challenger, shadows.get(route.model)?.version ?? null];
     try {
-      await reconcileModel(db, store, secrets, route, asOf, done, signal);
+      await reconcileModel(db, store, secrets, { model: route.model, inUse }, asOf, done, signal);
     } catch (error) {
       done.failed.push({ url: '', servedAs: route.model, error });
     }
@@ -42,15 +45,14 @@ async function reconcileModel(
   db: Db,
   store: ArtifactStore,
   secrets: Secrets,
-  route: Route,
+  { model, inUse }: { model: string; inUse: readonly (number | null)[] },
   asOf: Date,
   done: Reconciliation,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const versions = await db.prisma.version.findMany({ where: { model: route.model, kind: 'adapter' } });
+  const versions = await db.prisma.version.findMany({ where: { model, kind: 'adapter' } });
   if (versions.length === 0) return;
-  const { serving } = parsePolicy((await db.prisma.model.findUniqueOrThrow({ where: { name: route.model } })).policy);
-  const inUse = [route.champion, route.previous, route.challenger];
+  const { serving } = parsePolicy((await db.prisma.model.findUniqueOrThrow({ where: { name: model } })).policy);
   const wanted = versions.filter(({ version }) => inUse.includes(version));
   const drained = versions.filter(
     (row) => !inUse.includes(row.version) && isDrained(row, asOf.getTime() - serving.drain),
@@ -104,6 +106,7 @@ async function unloadIfStillUnused(
   const unloaded = await holdVersionIfFree(db, row, async () => {
     const route = await db.prisma.route.findUnique({ where: { model: row.model } });
     if (route && [route.champion, route.previous, route.challenger].includes(row.version)) return false;
+    if ((await readShadows(db, new Date())).get(row.model)?.version === row.version) return false;
     await unload(row.servedAs, signal);
     return true;
   });

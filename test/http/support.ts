@@ -7,6 +7,7 @@ import type { CaptureLimits, SpoolOptions } from '../../src/gateway/index.js';
 import { createServer, type Operations } from '../../src/http/index.js';
 import { digestOf, parsePolicy } from '../../src/policy/index.js';
 import { changeRoute, followRoutes, type RouteFollower, readRoute } from '../../src/routing/index.js';
+import { startShadow } from '../../src/shadow/index.js';
 import { createLogger } from '../../src/telemetry/index.js';
 import { createTestDatabase } from '../support/database.js';
 import { type StubUpstream, startStubUpstream } from '../support/stub-upstream.js';
@@ -60,6 +61,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     subjectKey: SUBJECT_KEY,
     routes,
     operations: {
+      startShadow: (shadow) => startShadow({ db: serverDb, loadVersion: async () => {} }, shadow),
       rollBack(input) {
         rollBack.calls.push(input);
         return rollBack.answer(input);
