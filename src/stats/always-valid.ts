@@ -78,3 +78,14 @@ function smoothedVariance({ n, x, D }: BoundedArm): number {
   const p = (x + 0.5) / (n + 1);
   return (D * p * (1 - p)) / n;
 }
+
+/**
+ * The two-sided p-value that goes with the always-valid interval: the least alpha (both sides together) at which it leaves
+ * out 0, min(1, √(1+κ)·exp(−κz²/(2(1+κ)))). It may be looked at all the time.
+ *
+ * @param z estimate over its standard error
+ * @param kappa information over I₀, > 0
+ */
+export function alwaysValidP(z: number, kappa: number): number {
+  return Math.min(1, Math.sqrt(1 + kappa) * Math.exp((-kappa * z * z) / (2 * (1 + kappa))));
+}

@@ -1,4 +1,5 @@
-import { normalSf } from './normal.js';
+import { bracketRoot, findRoot } from './find-root.js';
+import { normalIsf, normalSf } from './normal.js';
 
 /**
  * P(X > x) for a chi-square variable with `df` degrees of freedom (a positive integer).
@@ -23,4 +24,22 @@ export function chiSquareSf(x: number, df: number): number {
     logTerm += Math.log(half / (k + 1));
   }
   return Math.min(1, sum);
+}
+
+/**
+ * The x with P(X > x) = q, 0 < q <= 1: the upper-tail inverse.
+ * @throws RangeError for df that is not a positive integer, or a q outside
+ */
+export function chiSquareIsf(q: number, df: number): number {
+  if (!(q > 0 && q <= 1)) throw new RangeError(`an upper tail is above 0 and at most 1, not ${q}`);
+  if (q === 1) return 0;
+  // One degree of freedom: the square of a normal variable, also where the tail is nearly everything.
+  if (df === 1) return normalIsf(q / 2) ** 2;
+  // Wilson and Hilferty (1931) say where to begin; the tail falls from there on both sides.
+  const spread = 2 / (9 * df);
+  const start = df * Math.max(0.05, 1 - spread + normalIsf(q) * Math.sqrt(spread)) ** 3;
+  const short = (x: number) => Math.log(q) - Math.log(chiSquareSf(Math.max(0, x), df) || 5e-324);
+  const up = short(start) < 0;
+  const [low, high] = up ? bracketRoot(short, start, 0.1 * Math.sqrt(df)) : [0, start];
+  return findRoot(short, low, high, 1e-14 * Math.max(start, high));
 }

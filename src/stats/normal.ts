@@ -9,8 +9,8 @@ const LN_SQRT_2PI = 0.9189385332046728;
 /** Below this |z| the series is used, above it the continued fraction; both are good to a few ulp where they meet. */
 const SERIES_LIMIT = 1.5;
 
-/** Density at z. The argument of `exp` is split because squaring a large z first costs |z|^2/2 ulp in the result. */
-function density(z: number): number {
+/** The density at z. The argument of `exp` is split because squaring a large z first costs |z|^2/2 ulp in the result. */
+export function normalDensity(z: number): number {
   const coarse = Math.round(z * 16) / 16;
   const rest = (z - coarse) * (z + coarse);
   return INV_SQRT_2PI * Math.exp(-0.5 * coarse * coarse) * Math.exp(-0.5 * rest);
@@ -24,7 +24,7 @@ function central(z: number): number {
     term *= (z * z) / k;
     sum += term;
   }
-  return sum * density(z);
+  return sum * normalDensity(z);
 }
 
 /** Mills ratio (upper tail divided by density) for z >= SERIES_LIMIT: Laplace's continued fraction, from the inside. */
@@ -39,7 +39,7 @@ export function normalSf(z: number): number {
   if (Number.isNaN(z)) return Number.NaN;
   if (z < 0) return normalCdf(-z);
   if (z === Number.POSITIVE_INFINITY) return 0;
-  return z < SERIES_LIMIT ? 0.5 - central(z) : density(z) * mills(z);
+  return z < SERIES_LIMIT ? 0.5 - central(z) : normalDensity(z) * mills(z);
 }
 
 /** P(Z <= z). */
@@ -76,7 +76,7 @@ export function normalQuantile(p: number): number {
 function inverseNearCentre(area: number): number {
   let z = firstGuess(0.5 - area);
   for (let i = 0; i < 4; i++) {
-    const newton = (central(z) - area) / density(z);
+    const newton = (central(z) - area) / normalDensity(z);
     z -= newton / (1 + 0.5 * z * newton);
   }
   return area === 0 ? 0 : z;
@@ -87,7 +87,7 @@ function inverseInTail(p: number): number {
   const target = Math.log(p);
   let z = firstGuess(p);
   for (let i = 0; i < 4; i++) {
-    const ratio = z < SERIES_LIMIT ? normalSf(z) / density(z) : mills(z);
+    const ratio = z < SERIES_LIMIT ? normalSf(z) / normalDensity(z) : mills(z);
     const logSf = -0.5 * z * z - LN_SQRT_2PI + Math.log(ratio);
     const hazard = 1 / ratio;
     const newton = (target - logSf) / -hazard;

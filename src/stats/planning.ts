@@ -1,4 +1,4 @@
-import { normalIsf } from './normal.js';
+import { normalIsf, normalSf } from './normal.js';
 
 export interface RuleSettings {
   /** two-sided; the decision is one-sided at alpha/2 */
@@ -73,4 +73,26 @@ export function sampleSize({ alpha, power, share, p0, effect, design = 1 }: Samp
 /** 1 + ((1+cv²)·m̄ − 1)·ICC: design effect of subjects with m̄ observations on average, spread cv (Eldridge 2006). */
 export function plannedDesignEffect(meanSize: number, cv: number, icc: number): number {
   return 1 + ((1 + cv * cv) * meanSize - 1) * icc;
+}
+
+/** The intra-class correlation that makes this design effect: `plannedDesignEffect` the other way round, at least 0. */
+export function correlationOf(design: number, meanSize: number, cv: number): number {
+  const excess = (1 + cv * cv) * meanSize - 1;
+  return excess > 0 ? Math.min(1, Math.max(0, (design - 1) / excess)) : 0;
+}
+
+/**
+ * Power of the two-sided two-proportion z-test with these sizes, the other direction left out; `sampleSize` turned round.
+ */
+export function powerOfSizes(
+  sizes: ArmSizes,
+  { alpha, p0, effect, design = 1 }: Omit<SampleSizeInput, 'power' | 'share'>,
+): number {
+  const p1 = p0 + effect;
+  if (!(p1 >= 0 && p1 <= 1)) throw new RangeError(`no such effect: ${p0} to ${p1}`);
+  const pooled = (p0 * sizes.champion + p1 * sizes.challenger) / (sizes.champion + sizes.challenger);
+  const underNull = Math.sqrt(pooled * (1 - pooled) * (1 / sizes.champion + 1 / sizes.challenger));
+  const underEffect = Math.sqrt((p0 * (1 - p0)) / sizes.champion + (p1 * (1 - p1)) / sizes.challenger);
+  const root = Math.sqrt(design);
+  return normalSf((normalIsf(alpha / 2) * underNull * root - Math.abs(effect)) / (underEffect * root));
 }
