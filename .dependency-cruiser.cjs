@@ -83,11 +83,23 @@ module.exports = {
       comment: 'From outside, a stage is its index.ts.',
       severity: 'error',
       from: {
-        path: '^(src/(activities|gateway|http|commands|access|dev)/|src/[^/]+\\.ts$|demo/|bench/)',
+        path: '^(src/(activities|gateway|http|commands|access|dev|formats|importing|exporting)/|src/[^/]+\\.ts$|demo/|bench/)',
         pathNot: UNIT_TEST,
       },
       to: { path: `^src/${STAGES}/`, pathNot: `^src/${STAGES}/index\\.ts$` },
     },
+    only(
+      'formats-are-mappings',
+      'formats/',
+      ['formats/', 'interactions/index\\.ts$', 'errors\\.ts$'],
+      'A format turns rows into records; it reads no files and stores nothing.',
+    ),
+    only(
+      'files-in-and-out',
+      '(importing|exporting)/',
+      ['importing/', 'exporting/', 'formats/index\\.ts$', 'interactions/index\\.ts$', 'db/', 'errors\\.ts$'],
+      'Import and export move rows between files and the interactions.',
+    ),
     only(
       'edge-rooms',
       '(gateway|http)/',

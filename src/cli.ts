@@ -92,17 +92,48 @@ program
 
 program
   .command('import')
-  .argument('<file>', 'JSONL of interaction records, plain or gzip; - for standard input')
-  .description('store interactions and their feedback; a second import changes nothing')
+  .argument('<file>', 'JSONL, a JSON array, CSV or SQLite, plain, gzip or zstd; - for standard input')
+  .description('store interactions and their feedback; a second import changes nothing, an interrupted one goes on')
   .addOption(
-    new Option('--format <format>', 'openai: lines of {"request": …, "response": …}')
-      .choices(['records', 'openai'])
-      .default('records'),
+    new Option('--format <format>', 'what the rows are; told from the file when absent').choices([
+      'records',
+      'openai',
+      'messages',
+      'data-flywheel',
+      'langfuse',
+      'tensorzero',
+      'sqlite',
+    ]),
   )
-  .option('--model <name>', 'with --format openai: the model to store them under')
-  .option('--rejects <file>', 'write refused lines, with their reason, here')
+  .option('--model <name>', 'the model to store them under, whatever the rows say')
+  .option('--at <timestamp>', 'when rows were asked that do not say so; default: when the file was changed')
+  .option('--thumbs <name...>', 'names of the scores or metrics that are a thumb of a user (langfuse, tensorzero)')
+  .option('--rejects <file>', 'write refused lines, with their reason, here; default: FILE.rejects.jsonl')
+  .option('--dry-run', 'check only, store nothing')
+  .option('--restart', 'from the first line, also after an interruption')
+  .option('--connections <n>', 'batches under way at once', '4')
   .addOption(json())
   .action(lazily(async () => (await import('./commands/import.js')).importFile));
+
+program
+  .command('export')
+  .argument('<model>')
+  .description('write its interactions with their feedback; subjects are hashes')
+  .option('--out <file>', 'where to; .gz and .zst are packed; - for standard output', '-')
+  .addOption(
+    new Option('--format <format>', 'default: parquet for a file that ends so, else jsonl').choices([
+      'jsonl',
+      'parquet',
+    ]),
+  )
+  .option('--from <timestamp>', 'asked at or after it')
+  .option('--to <timestamp>', 'asked before it')
+  .option('--version <version>', 'answered by this version')
+  .option('--experiment <id>', 'of this experiment')
+  .addOption(new Option('--arm <arm>', 'of this arm').choices(['champion', 'challenger', 'holdback']))
+  .addOption(new Option('--status <status>', 'that ended so').choices(['complete', 'incomplete', 'failed']))
+  .addOption(new Option('--json', 'print a summary as JSON, on standard error when the export goes to standard output'))
+  .action(lazily(async () => (await import('./commands/export.js')).exportModel));
 
 const cycle = program.command('cycle').description('retraining cycles');
 cycle

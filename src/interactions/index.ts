@@ -1,13 +1,16 @@
+export { exportedRecord } from './exported-record.js';
 export { FAILED_IN_ARM_SQL, FALLBACK_TAG } from './fallback.js';
 export { feedbackRecord, retraction } from './feedback-record.js';
-export { newId } from './ids.js';
+export { deriveInteractionId, newId } from './ids.js';
 export { usageOf } from './interaction-row.js';
-export type { ItemResult } from './item-result.js';
+export { describeIssues, type ItemResult } from './item-result.js';
 export { latestOutcomes } from './outcome-sql.js';
+export { type Exported, type ExportFilter, readForExport } from './read-for-export.js';
 export { type InteractionRecord, interactionRecord } from './record.js';
 export { type Exposure, recordExposures } from './record-exposures.js';
 export { storableJson } from './storable-json.js';
 export { type Arm, type CapturedInteraction, storeCaptured } from './store-captured.js';
+export { storeExported } from './store-exported.js';
 export { storeFeedback } from './store-feedback.js';
 export { storeInteractions } from './store-interactions.js';
 export { hashSubject, hideSubjects, subjectInBody } from './subject.js';

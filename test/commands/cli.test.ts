@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -182,6 +182,48 @@ describe('understudy import', () => {
     writeFileSync(cut, whole);
     expect((await understudy('import', cut)).code).toBe(0);
     expect(await stored('cut-')).toBe(2_500);
+  });
+
+  it('stops on Ctrl-C after what is under way, and goes on where it stopped', async () => {
+    const rows = Array.from({ length: 30_000 }, (_, row) => record(`stop-${row}`));
+    const long = file('stop.jsonl', rows);
+    const child = spawn(process.execPath, [CLI, 'import', long, '--connections', '1'], {
+      cwd: folder,
+      env: { ...process.env, DATABASE_URL: database.url, UNDERSTUDY_SUBJECT_KEY: 'a key of the tests, long enough' },
+    });
+    let stdout = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+    await expect.poll(() => stored('stop-'), { timeout: 30_000, interval: 20 }).toBeGreaterThan(0);
+    child.kill('SIGINT');
+    expect(await ended).toBe(130);
+    expect(stdout).toContain('the same command goes on from here');
+    const reached = await stored('stop-');
+    expect(reached).toBeLessThan(30_000);
+    const again = await understudy('import', long, '--json');
+    expect(JSON.parse(again.stdout)).toMatchObject({ resumed_after: reached, lines: 30_000, stored: 30_000 });
+    expect(await stored('stop-')).toBe(30_000);
+  }, 120_000);
+
+  it('keeps standard output free for the export, and refuses options that are none', async () => {
+    const late = [record('late-1'), record('late-2')].map((line) => line.replace('2026-11-01', '2026-11-03'));
+    await understudy('import', file('late.jsonl', late));
+    const { code, stdout, stderr } = await understudy('export', 'desk', '--from', '2026-11-03', '--json');
+    expect(code).toBe(0);
+    const lines = stdout.trim().split('\n');
+    expect(JSON.parse(stderr)).toMatchObject({ interactions: 2, feedback: 2, out: '-' });
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { external_id: 'late-1', status: 'complete' },
+      { external_id: 'late-2', status: 'complete' },
+    ]);
+    for (const args of [
+      ['--from', 'yesterday'],
+      ['--experiment', '7'],
+      ['--format', 'parquet'],
+    ])
+      expect(await understudy('export', 'desk', ...args)).toMatchObject({ code: 1, stdout: '' });
   });
 
   it('says which file it cannot read or write, and stores nothing', async () => {

@@ -1,0 +1,1 @@
+export { type ExportRequest, type ExportResult, runExport } from './run-export.js';
