@@ -36,6 +36,7 @@ export async function npmPeer(context: BenchContext, name: string): Promise<Peer
       const args = ['install', '--no-audit', '--no-fund', '--no-package-lock'];
       if (npm?.endsWith('.js')) await run(process.execPath, [npm, ...args], draft);
       else await run(onPath('npm') ?? 'npm', args, draft);
+      return undefined;
     },
   );
   return { name, version, folder, require: createRequire(path.join(folder, 'package.json')) };
@@ -71,7 +72,7 @@ type Run = (command: string, args: string[], cwd: string) => Promise<void>;
 async function installed(
   context: BenchContext,
   title: string,
-  work: (draft: string, run: Run) => Promise<string | void>,
+  work: (draft: string, run: Run) => Promise<string | undefined>,
 ): Promise<string> {
   const folder = path.join(peersFolder(), title);
   const isComplete = () => existsSync(path.join(folder, '.complete'));

@@ -25,6 +25,9 @@ export function createDb(url: string, options: { max?: number; onError?: (error:
     application_name: 'understudy',
   });
   pool.on('error', (error) => options.onError?.(error));
+  // The pool listens on idle connections only: one that breaks while it is lent out, between two queries, would end the
+  // process. Whoever holds it learns of it from the next query.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   return {
     prisma,

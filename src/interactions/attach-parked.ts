@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { binaryArray } from './binary-array.js';
 
 /** An interaction as parked feedback may name it. */
 export interface ArrivedInteraction {
@@ -6,6 +7,23 @@ export interface ArrivedInteraction {
   model: string;
   externalId: string | null;
 }
+
+// Most of the time nothing is parked: the two conditions that do not depend on the rows are looked at once, by an index of
+// their own, and spare everything else. A row of feedback is in one of the two only: parked under a name, or under an id.
+const ATTACH = `
+WITH arrived AS (
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[]) AS arrived (id, model, external_id)
+), named AS (
+  UPDATE feedback f SET interaction_id = arrived.id
+    FROM (SELECT id, model, id::text AS name FROM arrived
+          UNION ALL SELECT id, model, external_id FROM arrived WHERE external_id IS NOT NULL) arrived
+   WHERE EXISTS (SELECT FROM feedback WHERE interaction_id IS NULL)
+     AND f.interaction_id IS NULL AND f.model = arrived.model AND f.external_id = arrived.name
+)
+UPDATE feedback f SET model = arrived.model
+  FROM arrived
+ WHERE EXISTS (SELECT FROM feedback WHERE model IS NULL)
+   AND f.interaction_id = arrived.id AND f.model IS NULL`;
 
 /**
  * Joins parked feedback to the interactions it was waiting for. Changes nothing that is joined already, so it may run any
@@ -19,21 +37,22 @@ export async function attachParked(
   arrived: readonly ArrivedInteraction[],
 ): Promise<void> {
   if (arrived.length === 0) return;
-  // Feedback may be parked under the interaction's own id, see parkedName.
-  const names = arrived.flatMap(({ id, model, externalId }) => [
-    { id, model, name: id },
-    ...(externalId === null ? [] : [{ id, model, name: externalId }]),
-  ]);
-  await client.query(
-    `UPDATE feedback f SET interaction_id = arrived.id
-       FROM unnest($1::uuid[], $2::text[], $3::text[]) AS arrived (id, model, name)
-      WHERE f.interaction_id IS NULL AND f.model = arrived.model AND f.external_id = arrived.name`,
-    [names.map(({ id }) => id), names.map(({ model }) => model), names.map(({ name }) => name)],
-  );
-  await client.query(
-    `UPDATE feedback f SET model = arrived.model
-       FROM unnest($1::uuid[], $2::text[]) AS arrived (id, model)
-      WHERE f.interaction_id = arrived.id AND f.model IS NULL`,
-    [arrived.map(({ id }) => id), arrived.map(({ model }) => model)],
-  );
+  await client.query({
+    name: 'understudy-attach-parked',
+    text: ATTACH,
+    values: [
+      binaryArray(
+        'uuid',
+        arrived.map(({ id }) => id),
+      ),
+      binaryArray(
+        'text',
+        arrived.map(({ model }) => model),
+      ),
+      binaryArray(
+        'text',
+        arrived.map(({ externalId }) => externalId),
+      ),
+    ],
+  });
 }

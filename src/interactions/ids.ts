@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { stringify, v7 } from 'uuid';
+import { createHash, hash } from 'node:crypto';
+import { v7 } from 'uuid';
 
 /** A new UUIDv7, now or of a given instant; ids made without an instant grow in the order in which they are made. */
 export function newId(at?: Date): string {
@@ -12,8 +12,7 @@ export function newId(at?: Date): string {
  * milliseconds, whatever its spelling was.
  */
 export function deriveInteractionId(model: string, timestamp: Date, externalId: string): string {
-  const hash = createHash('sha256').update(`${model}\0${timestamp.toISOString()}\0${externalId}`).digest();
-  return uuid7(timestamp.getTime(), hash);
+  return uuid7(timestamp.getTime(), hash('sha256', `${model}\0${timestamp.toISOString()}\0${externalId}`, 'buffer'));
 }
 
 /**
@@ -24,9 +23,9 @@ export function deriveInteractionId(model: string, timestamp: Date, externalId: 
  * @param position below 4,096
  */
 export function deriveFeedbackId(interactionId: string, position: number, digest: Buffer): string {
-  const hash = createHash('sha256').update(`${interactionId}\0${position}\0`).update(digest).digest();
-  hash.writeUInt16BE(position, 0);
-  return uuid7(Number.parseInt(interactionId.replaceAll('-', '').slice(0, 12), 16), hash);
+  const random = createHash('sha256').update(`${interactionId}\0${position}\0`).update(digest).digest();
+  random.writeUInt16BE(position, 0);
+  return uuid7(Number.parseInt(interactionId.replaceAll('-', '').slice(0, 12), 16), random);
 }
 
 function uuid7(milliseconds: number, random: Buffer): string {
@@ -35,5 +34,6 @@ function uuid7(milliseconds: number, random: Buffer): string {
   random.copy(bytes, 6, 0, 10);
   bytes[6] = 0x70 | (bytes[6]! & 0x0f);
   bytes[8] = 0x80 | (bytes[8]! & 0x3f);
-  return stringify(bytes);
+  const hex = bytes.toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }

@@ -12,5 +12,5 @@ export { storableJson } from './storable-json.js';
 export { type Arm, type CapturedInteraction, storeCaptured } from './store-captured.js';
 export { storeExported } from './store-exported.js';
 export { storeFeedback } from './store-feedback.js';
-export { storeInteractions } from './store-interactions.js';
+export { openInteractionStore, storeInteractions } from './store-interactions.js';
 export { hashSubject, hideSubjects, subjectInBody } from './subject.js';

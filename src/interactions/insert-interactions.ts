@@ -1,6 +1,7 @@
 import type pg from 'pg';
+import { type BinaryType, binaryArray } from './binary-array.js';
 
-/** A row of `interactions` as it is written. JSON columns are text already, times ISO 8601. */
+/** A row of `interactions` as it is written. JSON columns are JSON in UTF-8, times ISO 8601. */
 export interface InteractionRow {
   id: string;
   model: string;
@@ -13,12 +14,12 @@ export interface InteractionRow {
   assignedVersion: number | null;
   version: number | null;
   status: 'complete' | 'incomplete' | 'failed';
-  request: string;
-  response: string | null;
+  request: Buffer;
+  response: Buffer | null;
   latencyMs: number | null;
   promptTokens: number | null;
   completionTokens: number | null;
-  tags: string;
+  tags: Buffer;
   digest: Buffer;
 }
 
@@ -41,11 +42,14 @@ const COLUMNS = [
   ['completion_tokens', 'integer', 'completionTokens'],
   ['tags', 'jsonb', 'tags'],
   ['digest', 'bytea', 'digest'],
-] as const satisfies readonly (readonly [string, string, keyof InteractionRow])[];
+] as const satisfies readonly (readonly [string, BinaryType, keyof InteractionRow])[];
 
-const INSERT = `INSERT INTO interactions (${COLUMNS.map(([name]) => name).join(', ')})
-  SELECT * FROM unnest(${COLUMNS.map(([, type], index) => `$${index + 1}::${type}[]`).join(', ')})
-  ON CONFLICT DO NOTHING RETURNING id`;
+const INSERT = `WITH inserted AS (
+    INSERT INTO interactions (${COLUMNS.map(([name]) => name).join(', ')})
+    SELECT * FROM unnest(${COLUMNS.map(([, type], index) => `$${index + 1}::${type}[]`).join(', ')})
+    ON CONFLICT DO NOTHING RETURNING id
+  )
+  SELECT string_agg(id::text, ',') AS ids FROM inserted`;
 
 /** Inserts what is not there yet and answers the ids it inserted. Rows of stored ids are left as they are. */
 export async function insertInteractions(
@@ -55,12 +59,18 @@ export async function insertInteractions(
   if (rows.length === 0) return new Set();
   // In order of id: two batches with the same rows then wait for each other instead of deadlocking.
   const ordered = rows.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-  const { rows: inserted } = await client.query<{ id: string }>({
+  // The ids in one value: a row of an answer costs the driver more than the id is worth.
+  const { rows: inserted } = await client.query<{ ids: string | null }>({
     name: 'understudy-insert-interactions',
     text: INSERT,
-    values: COLUMNS.map(([, , field]) => ordered.map((row) => row[field])),
+    values: COLUMNS.map(([, type, field]) =>
+      binaryArray(
+        type,
+        ordered.map((row) => row[field]),
+      ),
+    ),
   });
-  return new Set(inserted.map(({ id }) => id));
+  return new Set(inserted[0]?.ids?.split(','));
 }
 
 /** The digests under which ids are stored. */

@@ -1,10 +1,9 @@
-import { recordDigest } from './digest.js';
+import { encodeInteraction } from './encode-interaction.js';
 import { embeddedFeedbackRow } from './feedback-row.js';
 import { deriveInteractionId } from './ids.js';
 import type { FeedbackRow } from './insert-feedback.js';
 import type { InteractionRow } from './insert-interactions.js';
 import type { InteractionRecord } from './record.js';
-import { storableJson } from './storable-json.js';
 import { hashSubject, hideSubjects, subjectInBody } from './subject.js';
 
 /** The rows of one record: the interaction and the feedback that came with it. */
@@ -15,6 +14,7 @@ export interface RecordRows {
 
 export function rowsOfRecord(subjectKey: string, record: InteractionRecord): RecordRows {
   const askedAt = new Date(record.timestamp);
+  const timestamp = askedAt.toISOString();
   const id = record.id?.toLowerCase() ?? deriveInteractionId(record.model, askedAt, record.external_id ?? '');
   const named = record.subject ?? subjectInBody(record.request);
   const subject = named === undefined ? null : hashSubject(subjectKey, named);
@@ -29,7 +29,7 @@ export function rowsOfRecord(subjectKey: string, record: InteractionRecord): Rec
       id,
       model: record.model,
       externalId: record.external_id ?? null,
-      askedAt: askedAt.toISOString(),
+      askedAt: timestamp,
       subject,
       session: record.session ?? null,
       experimentId: null,
@@ -37,20 +37,22 @@ export function rowsOfRecord(subjectKey: string, record: InteractionRecord): Rec
       assignedVersion: null,
       version: record.version ?? null,
       status: response === null ? 'incomplete' : 'complete',
-      request: storableJson(request),
-      response: response === null ? null : storableJson(response),
       latencyMs: record.latency_ms === null || record.latency_ms === undefined ? null : Math.round(record.latency_ms),
       ...usageOf(response),
-      tags: storableJson(tags),
-      // Over the hashed subject: a digest over the one in clear would confirm a guess.
-      digest: recordDigest({
-        ...record,
+      ...encodeInteraction({
         id,
-        timestamp: askedAt.toISOString(),
+        externalId: record.external_id ?? null,
+        timestamp,
+        model: record.model,
+        // The hashed one: a digest over the one in clear would confirm a guess.
         subject,
+        session: record.session ?? null,
+        version: record.version ?? null,
+        latencyMs: record.latency_ms ?? null,
         request,
-        tags: Object.keys(tags).length === 0 ? null : tags,
-        feedback: feedback.length === 0 ? null : feedback.map(({ digest }) => digest.toString('hex')),
+        response,
+        tags,
+        feedback: feedback.map(({ digest }) => digest.toString('hex')),
       }),
     },
     feedback,

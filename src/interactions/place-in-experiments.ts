@@ -25,6 +25,13 @@ SELECT i.id, e.id AS experiment_id, e.kind, e.champion, e.challenger, e.share
      WHERE experiment_id = e.id AND subject = i.subject AND exposed_at <= i.asked_at
   )`;
 
+/** Was any experiment of these models live in this span of time? Mostly not, and then no row needs to be looked at. */
+const ANY_LIVE_BETWEEN = `
+SELECT EXISTS (
+  SELECT FROM experiments
+   WHERE model = ANY($1) AND started_at <= $3::timestamptz AND (ended_at IS NULL OR $2::timestamptz < ended_at)
+) AS any`;
+
 /**
  * The rows with experiment, arm and assigned version of those whose subject was already exposed to the experiment that
  * was live on their model when they were asked. The arm is computed, never taken from a client; the version that answered
@@ -35,7 +42,7 @@ export async function placeInExperiments(
   rows: readonly InteractionRow[],
 ): Promise<InteractionRow[]> {
   const named = rows.filter(({ subject }) => subject !== null);
-  if (named.length === 0) return [...rows];
+  if (named.length === 0 || !(await anyLive(client, named))) return [...rows];
   const { rows: found } = await client.query<Placed>({
     name: 'understudy-place-in-experiments',
     text: LIVE_THEN,
@@ -58,4 +65,21 @@ export async function placeInExperiments(
       assignedVersion: second ? experiment.challenger : experiment.champion,
     };
   });
+}
+
+async function anyLive(client: pg.ClientBase, rows: readonly InteractionRow[]): Promise<boolean> {
+  const models = [...new Set(rows.map(({ model }) => model))];
+  // Times are spelt alike (ISO 8601 in UTC), but years beyond 9999 are not in the order of their letters.
+  let [earliest, latest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const { askedAt } of rows) {
+    const at = Date.parse(askedAt);
+    earliest = Math.min(earliest, at);
+    latest = Math.max(latest, at);
+  }
+  const { rows: found } = await client.query<{ any: boolean }>({
+    name: 'understudy-any-experiment-live',
+    text: ANY_LIVE_BETWEEN,
+    values: [models, new Date(earliest).toISOString(), new Date(latest).toISOString()],
+  });
+  return found[0]?.any === true;
 }

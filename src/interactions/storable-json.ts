@@ -1,3 +1,5 @@
+import { canonicalText } from './canonical-text.js';
+
 const LONE_SURROGATE = /\p{Surrogate}/gu;
 /** What Postgres refuses in jsonb, as JSON.stringify spells it. A match only means that a closer look is needed. */
 const SUSPECT = /\\u(0000|d[89a-f])/i;
@@ -7,8 +9,12 @@ const SUSPECT = /\\u(0000|d[89a-f])/i;
  * the upstream and are not ours to refuse, but these two cannot be stored.
  */
 export function storableJson(value: unknown): string {
-  const text = JSON.stringify(value);
-  return SUSPECT.test(text) ? JSON.stringify(repair(value)) : text;
+  return storableText(canonicalText(value));
+}
+
+/** The same for a text that JSON.stringify or `canonicalText` made. */
+export function storableText(text: string): string {
+  return text.includes('\\u') && SUSPECT.test(text) ? JSON.stringify(repair(JSON.parse(text))) : text;
 }
 
 function repair(value: unknown): unknown {

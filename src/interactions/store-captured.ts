@@ -1,10 +1,9 @@
 import type pg from 'pg';
 import type { Db } from '../db/index.js';
 import { attachParked } from './attach-parked.js';
-import { recordDigest } from './digest.js';
+import { encodeInteraction } from './encode-interaction.js';
 import { type InteractionRow, insertInteractions } from './insert-interactions.js';
 import { usageOf } from './interaction-row.js';
-import { storableJson } from './storable-json.js';
 import { writeRows } from './write-rows.js';
 
 export type Arm = 'champion' | 'challenger' | 'holdback';
@@ -108,22 +107,21 @@ function rowOf(item: CapturedInteraction): InteractionRow {
     assignedVersion: item.assignedVersion,
     version,
     status: item.status,
-    request: storableJson(request),
-    response: response === null ? null : storableJson(response),
     latencyMs: Math.min(2_147_483_647, Math.round(item.latencyMs)),
     ...usageOf(response),
-    tags: storableJson(tags),
-    digest: recordDigest({
+    ...encodeInteraction({
       id,
+      externalId: null,
       timestamp: askedAt,
       model,
       subject,
       session,
       version,
+      latencyMs: item.latencyMs,
       request,
       response,
-      latency_ms: item.latencyMs,
       tags,
+      feedback: [],
     }),
   };
 }

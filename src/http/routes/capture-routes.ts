@@ -5,9 +5,9 @@ import type { Gateway } from '../../gateway/index.js';
 import {
   feedbackRecord,
   interactionRecord,
+  openInteractionStore,
   retraction,
   storeFeedback,
-  storeInteractions,
 } from '../../interactions/index.js';
 import type { RouteTable } from '../define-route.js';
 
@@ -32,6 +32,7 @@ export function captureRoutes(
   subjectKey: string,
   gateway: Pick<Gateway, 'exposuresStored'>,
 ): void {
+  const interactions = openInteractionStore(db, subjectKey);
   table.define(
     app,
     {
@@ -47,7 +48,7 @@ export function captureRoutes(
     async ({ body, principal }) => {
       // An app may post an answer before the assignment it was given for it has left the queue.
       await gateway.exposuresStored();
-      return { results: await storeInteractions(db, subjectKey, body.interactions, { model: principal.model }) };
+      return { results: await interactions.store(body.interactions, { model: principal.model }) };
     },
   );
 
