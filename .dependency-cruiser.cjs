@@ -68,7 +68,7 @@ module.exports = {
     only(
       'stages-build-on-foundations',
       `${STAGES}/`,
-      [`${STAGES}/`, 'db/', 'artifacts/', 'stats/', 'policy/', 'telemetry/', 'temporal/', 'errors\\.ts$'],
+      [`${STAGES}/`, 'db/', 'artifacts/', 'stats/', 'policy/', 'redaction/', 'telemetry/', 'temporal/', 'errors\\.ts$'],
       'A stage does not know who calls it.',
     ),
     {
@@ -111,6 +111,7 @@ module.exports = {
         'policy/',
         'db/',
         'artifacts/',
+        'redaction/',
         'temporal/',
         'telemetry/',
         'errors\\.ts$',
@@ -119,8 +120,18 @@ module.exports = {
     ),
     only(
       'foundations-stand-alone',
-      '(db|artifacts|policy|telemetry|access|errors\\.ts$|config\\.ts$)',
-      ['db/', 'artifacts/', 'policy/', 'telemetry/', 'temporal/', 'access/', 'errors\\.ts$', 'config\\.ts$'],
+      '(db|artifacts|policy|redaction|telemetry|access|errors\\.ts$|config\\.ts$)',
+      [
+        'db/',
+        'artifacts/',
+        'policy/',
+        'redaction/',
+        'telemetry/',
+        'temporal/',
+        'access/',
+        'errors\\.ts$',
+        'config\\.ts$',
+      ],
       'What everything stands on knows nothing of what stands on it.',
     ),
     only(

@@ -25,6 +25,12 @@ const schema = z.object({
   UNDERSTUDY_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
   UNDERSTUDY_MAX_IN_FLIGHT: z.coerce.number().int().min(1).default(5_000),
   UNDERSTUDY_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  UNDERSTUDY_FEEDBACK_ORIGINS: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').flatMap((origin) => origin.trim() || []))
+    .refine((origins) => origins.every(isOrigin), 'must list origins such as https://app.example.org, or be *'),
+  UNDERSTUDY_PARKED_FEEDBACK_DAYS: z.coerce.number().min(0.01).max(3_660).default(30),
   UNDERSTUDY_WATCH_INTERVAL_MS: z.coerce.number().int().min(100).max(60_000).default(10_000),
   UNDERSTUDY_READY_FILE: z.string().min(1).optional(),
 });
@@ -43,6 +49,10 @@ export interface Config {
   /** Requests of the gateway under way at once, streams included; more are refused with `overloaded`. */
   maxInFlight: number;
   logLevel: string;
+  /** Origins whose pages may send feedback with a token; empty: this server's own only. */
+  feedbackOrigins: readonly string[];
+  /** How long feedback waits for its interaction, in milliseconds. */
+  parkedFeedbackMs: number;
   /** How often the watch loop judges harm, in milliseconds. */
   watchIntervalMs: number;
   /** The worker writes this file once it polls; for a supervisor that waits for it. */
@@ -92,6 +102,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     port: values.UNDERSTUDY_PORT,
     maxInFlight: values.UNDERSTUDY_MAX_IN_FLIGHT,
     logLevel: values.UNDERSTUDY_LOG_LEVEL,
+    feedbackOrigins: values.UNDERSTUDY_FEEDBACK_ORIGINS,
+    parkedFeedbackMs: values.UNDERSTUDY_PARKED_FEEDBACK_DAYS * 86_400_000,
     watchIntervalMs: values.UNDERSTUDY_WATCH_INTERVAL_MS,
     readyFile: values.UNDERSTUDY_READY_FILE,
   };
@@ -120,6 +132,10 @@ function parse(env: NodeJS.ProcessEnv) {
     throw new UnderstudyError('invalid_option', { option: issue?.path.join('.'), detail: issue?.message });
   }
   return parsed.data;
+}
+
+function isOrigin(text: string): boolean {
+  return text === '*' || (URL.canParse(text) && new URL(text).origin === text);
 }
 
 function required(name: string, value: string | undefined, purpose: string): string {

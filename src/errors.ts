@@ -12,6 +12,11 @@ export const ERRORS = {
     retryable: false,
     message: 'No valid key. Send "Authorization: Bearer us_…"; make one with `understudy key create`.',
   },
+  feedback_token_refused: {
+    status: 401,
+    retryable: false,
+    message: 'The feedback token is refused: {detail}. A new one comes with every answer of the gateway.',
+  },
   forbidden: {
     status: 403,
     retryable: false,

@@ -29,6 +29,8 @@ async function main(): Promise<void> {
     secrets: readSecret,
     spool: config.spool,
     maxInFlight: config.maxInFlight,
+    feedbackOrigins: config.feedbackOrigins,
+    parkedFeedbackMs: config.parkedFeedbackMs,
     logger,
     operations: {
       startShadow: (shadow) => startShadow({ db, loadVersion: load }, shadow),

@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { UnderstudyError } from '../errors.js';
 import { type Policy, parsePolicy } from '../policy/index.js';
+import { noRedactions } from '../redaction/index.js';
 import { createCuration } from './curate.js';
 import { questionKey } from './normalise.js';
-import { noRedactions } from './redact.js';
 import { REASONS, type Row } from './row.js';
 import { STEPS } from './steps.js';
 

@@ -1,6 +1,6 @@
 import type { Db } from '../db/index.js';
+import { noRedactions } from '../redaction/index.js';
 import type { GivenFeedback } from './given-feedback.js';
-import { noRedactions } from './redact.js';
 import type { Row } from './row.js';
 
 const PAGE = 500;

@@ -1,5 +1,5 @@
+import type { RedactionCounts } from '../redaction/index.js';
 import type { GivenFeedback } from './given-feedback.js';
-import type { RedactionCounts } from './redact.js';
 
 /** One turn as it is trained on: text only. */
 export interface Message {

@@ -1,5 +1,5 @@
 import type { ArtifactStore } from '../artifacts/index.js';
-import { curate, datasetIdOf, questionKey } from '../curation/index.js';
+import { curate, datasetIdOf, goldenQuestionKeys } from '../curation/index.js';
 import { readCycle } from '../cycles/index.js';
 import type { Db } from '../db/index.js';
 import { readGoldenSet } from '../evaluation/index.js';
@@ -35,7 +35,7 @@ export async function freezeDataset(
   const datasetId = datasetIdOf(cycleId);
   const goldenSet =
     policy.evaluation.golden_set === null ? null : await readGoldenSet(store, policy.evaluation.golden_set);
-  const goldenQuestions = new Set(goldenSet?.rows.map(({ messages }) => questionKey(messages)));
+  const goldenQuestions = await goldenQuestionKeys(goldenSet?.rows ?? []);
   const rows = await DatasetRows.begin(db, datasetId);
   const draft = await store.draft('datasets');
   try {

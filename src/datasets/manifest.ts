@@ -1,5 +1,6 @@
-import { noRedactions, type RedactionCounts, type Verdict } from '../curation/index.js';
+import type { Verdict } from '../curation/index.js';
 import { digestOf, type Policy } from '../policy/index.js';
+import { noRedactions, type RedactionCounts } from '../redaction/index.js';
 import type { Split } from './split.js';
 
 /**

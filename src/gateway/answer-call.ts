@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
 import type { Logger } from 'pino';
+import type { FeedbackTokens } from '../access/index.js';
 import { UnderstudyError } from '../errors.js';
-import { type Arm, type CapturedInteraction, FALLBACK_TAG, hideSubjects, newId } from '../interactions/index.js';
+import { type CapturedInteraction, FALLBACK_TAG, hideSubjects, newId } from '../interactions/index.js';
 import type { Route } from '../routing/index.js';
 import { type Attempt, createAttempts } from './attempts.js';
 import type { UpstreamResult, UpstreamStream } from './call-upstream.js';
@@ -20,6 +21,7 @@ import { GONE, isFailure, type Upstreams, whyNot } from './upstreams.js';
 
 export interface AnswerParts {
   subjectKey: string;
+  tokens: FeedbackTokens;
   directory: Directory;
   upstreams: Upstreams;
   queue: CaptureQueue;
@@ -174,10 +176,17 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
     });
   }
 
+  /** With it a browser may rate this answer; undefined where the policy asks for none or nothing is captured. */
+  function feedbackToken({ attempt: { id, askedAt }, request, learnsFrom }: Asked): string | undefined {
+    const goodFor = directory.model(request.model)?.feedbackTokenMs ?? null;
+    if (goodFor === null || !learnsFrom || !request.store) return undefined;
+    return parts.tokens.make({ interaction: id, model: request.model }, askedAt.getTime() + goodFor);
+  }
+
   async function answer(asked: Asked): Promise<ModelAnswer> {
     const { attempt } = asked;
     const { version, result } = await ask(asked);
-    const headers = understudyHeaders(attempt.id, asked.request.model, version, asked.choice.arm);
+    const headers = understudyHeaders(asked, version, feedbackToken(asked));
     if (result.kind === 'stream') {
       const body = streamOf(asked, result.stream, ({ status, why, response, bytes }) => {
         settle(asked, { version, status, why: why ?? GONE, response, bytes });
@@ -235,11 +244,13 @@ function answerOf(
   };
 }
 
-function understudyHeaders(id: string, model: string, version: number, arm: Arm | null): Record<string, string> {
+function understudyHeaders(asked: Asked, version: number, token: string | undefined): Record<string, string> {
+  const { arm } = asked.choice;
   return {
-    'x-understudy-interaction': id,
-    'x-understudy-model': model,
+    'x-understudy-interaction': asked.attempt.id,
+    'x-understudy-model': asked.request.model,
     'x-understudy-version': String(version),
     ...(arm === null ? {} : { 'x-understudy-arm': arm }),
+    ...(token === undefined ? {} : { 'x-understudy-feedback-token': token }),
   };
 }

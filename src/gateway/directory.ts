@@ -27,6 +27,10 @@ export interface KnownModel {
   targets: ReadonlyMap<number, Target>;
   /** How long a conversation stays on its version after a promotion. */
   stickyMs: number;
+  /** Personal data is replaced before anything is stored. */
+  redactsAtCapture: boolean;
+  /** How long the feedback tokens of its answers are good for, in milliseconds; null: its answers carry none. */
+  feedbackTokenMs: number | null;
 }
 
 /** Models, their versions and the kinds of live experiments, in memory, so that no request asks the database. */
@@ -81,11 +85,14 @@ export function openDirectory(db: Pick<Db, 'pool'>, secrets: Secrets, logger: Lo
       const targets = versionRows.rows
         .filter(({ model }) => model === row.name)
         .map((version) => [version.version, targetOf(policy, version, secrets)] as const);
+      const { capture, feedback } = policy;
       fresh.set(row.name, {
         name: row.name,
         createdAt: row.created_at,
         targets: new Map(targets),
         stickyMs: policy.promotion.session_stickiness,
+        redactsAtCapture: capture.redact_at === 'capture',
+        feedbackTokenMs: feedback.tokens ? feedback.token_lifetime : null,
       });
     }
     models = fresh;

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import { createFeedbackTokens } from '../access/index.js';
 import type { Db } from '../db/index.js';
 import { UnderstudyError } from '../errors.js';
 import { type Arm, hashSubject } from '../interactions/index.js';
@@ -10,6 +11,7 @@ import { chooseVersion } from './choose-version.js';
 import { openDirectory, type Secrets } from './directory.js';
 import { createGatewayMetrics, type GatewayStats } from './gateway-stats.js';
 import type { ModelAnswer, ModelCall } from './model-call.js';
+import { redactCaptures } from './redact-captures.js';
 import { openSpool, type SpoolOptions } from './spool.js';
 import { openUpstreams } from './upstreams.js';
 
@@ -68,11 +70,12 @@ export function openGateway(parts: GatewayParts): Gateway {
   const { db, subjectKey, routes, logger, maxInFlight = Number.POSITIVE_INFINITY } = parts;
   const directory = openDirectory(db, parts.secrets, logger);
   const upstreams = openUpstreams(directory);
-  const queue = openCaptureQueue(
-    db,
+  const spool = parts.spool === undefined ? undefined : openSpool(parts.spool);
+  const queue = redactCaptures(
+    openCaptureQueue(db, logger, parts.limits, spool),
+    // Of a model that is not known any more: this may be what it asked for.
+    (model) => directory.model(model)?.redactsAtCapture ?? true,
     logger,
-    parts.limits,
-    parts.spool === undefined ? undefined : openSpool(parts.spool),
   );
   const counts = { requests: 0, failures: 0, fallbacks: 0, withoutSubject: 0 };
   const stats = () => ({ ...counts, ...queue.stats() });
@@ -97,6 +100,7 @@ export function openGateway(parts: GatewayParts): Gateway {
   };
   const answer = answerCalls({
     subjectKey,
+    tokens: createFeedbackTokens(subjectKey),
     directory,
     upstreams,
     queue,

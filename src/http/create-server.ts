@@ -1,12 +1,14 @@
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
-import { createAuthenticator } from '../access/index.js';
+import { createAuthenticator, createFeedbackTokens } from '../access/index.js';
 import type { Db } from '../db/index.js';
 import { errorDetail } from '../errors.js';
 import { type CaptureLimits, type Gateway, openGateway, type Secrets, type SpoolOptions } from '../gateway/index.js';
-import { newId } from '../interactions/index.js';
+import { newId, startFeedbackSweep } from '../interactions/index.js';
 import type { RouteFollower } from '../routing/index.js';
 import { createRouteTable } from './define-route.js';
+import { feedbackCors } from './feedback-cors.js';
+import { createFeedbackMetrics } from './feedback-metrics.js';
 import { answerFrameworkError, handleErrors } from './handle-errors.js';
 import type { Operations } from './operations.js';
 import { assignmentRoute } from './routes/assignment-route.js';
@@ -34,6 +36,10 @@ export interface ServerParts {
   /** See `GatewayParts`. */
   maxInFlight?: number;
   spool?: SpoolOptions;
+  /** Origins whose pages may send feedback with a token, see `feedbackCors`. */
+  feedbackOrigins?: readonly string[];
+  /** How long feedback waits for its interaction, in milliseconds; default 30 days. */
+  parkedFeedbackMs?: number;
 }
 
 declare module 'fastify' {
@@ -72,13 +78,22 @@ export function createServer(parts: ServerParts): FastifyInstance {
   });
   app.removeContentTypeParser('text/plain');
   app.decorateRequest('principal', undefined);
+  app.decorateRequest('feedbackClaim', undefined);
   app.decorate('gateway', gateway);
 
   const table = createRouteTable(createAuthenticator(db));
   handleErrors(app, table.definitions);
   gatewayRoutes(app, table, gateway);
   assignmentRoute(app, table, gateway);
-  captureRoutes(app, table, db, parts.subjectKey, gateway);
+  const feedbackMetrics = createFeedbackMetrics(gateway.metrics);
+  feedbackCors(app, parts.feedbackOrigins ?? []);
+  captureRoutes(app, table, {
+    db,
+    subjectKey: parts.subjectKey,
+    tokens: createFeedbackTokens(parts.subjectKey),
+    gateway,
+    metrics: feedbackMetrics,
+  });
   modelRoutes(app, table, db);
   historyRoutes(app, table, db);
   operateRoutes(app, table, db, parts.operations);
@@ -106,6 +121,17 @@ export function createServer(parts: ServerParts): FastifyInstance {
     if (closing) reply.header('connection', 'close');
     done();
   });
-  app.addHook('onClose', () => gateway.close());
+  const sweep = startFeedbackSweep(db, {
+    parkedMs: parts.parkedFeedbackMs ?? 30 * 86_400_000,
+    onExpired(count) {
+      feedbackMetrics.expired(count);
+      logger.warn({ count }, 'feedback was deleted: its interaction did not come in time');
+    },
+    onError: (error) => logger.warn({ detail: errorDetail(error) }, 'parked feedback was not swept'),
+  });
+  app.addHook('onClose', () => {
+    sweep.stop();
+    return gateway.close();
+  });
   return app;
 }

@@ -1,6 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
-import { type Authenticator, maySee, type Principal, requireScope, type Scope } from '../access/index.js';
+import {
+  type Authenticator,
+  type FeedbackClaim,
+  maySee,
+  type Principal,
+  requireScope,
+  type Scope,
+} from '../access/index.js';
 import { type ErrorCode, UnderstudyError } from '../errors.js';
 import { describeProblems } from './describe-problems.js';
 
@@ -18,6 +25,8 @@ export interface RouteDefinition<
   summary: string;
   /** What a key must have; null: no key is needed. */
   scope: Scope | null;
+  /** The claim of a feedback token that stands in place of a key; undefined for a request without one. */
+  claimOf?: (request: FastifyRequest) => FeedbackClaim | undefined;
   params?: Params;
   query?: Query;
   body?: Body;
@@ -43,7 +52,7 @@ export interface RouteInput<Params, Query, Body> {
   params: Params;
   query: Query;
   body: Body;
-  /** Of a route with a scope. */
+  /** Of a route with a scope, unless the request came with a feedback token. */
   principal: Principal;
   request: FastifyRequest;
   reply: FastifyReply;
@@ -64,6 +73,7 @@ export interface RouteTable {
 declare module 'fastify' {
   interface FastifyRequest {
     principal: Principal | undefined;
+    feedbackClaim: FeedbackClaim | undefined;
   }
   interface FastifyContextConfig {
     openAi?: boolean;
@@ -88,6 +98,8 @@ export function createRouteTable(authenticator: Authenticator): RouteTable {
         ...(definition.bodyLimit === undefined ? {} : { bodyLimit: definition.bodyLimit }),
         async onRequest(request) {
           if (scope === null) return;
+          request.feedbackClaim = definition.claimOf?.(request);
+          if (request.feedbackClaim !== undefined) return;
           const principal = await authenticator.authenticate(request.headers.authorization);
           requireScope(principal, scope);
           const { model } = request.params as { model?: string };

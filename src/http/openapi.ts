@@ -36,7 +36,10 @@ export function describeApi(definitions: readonly RouteDefinition[], version: st
     info: { title: 'Understudy', version, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
     paths,
     components: {
-      securitySchemes: { key: { type: 'http', scheme: 'bearer', bearerFormat: 'us_…' } },
+      securitySchemes: {
+        key: { type: 'http', scheme: 'bearer', bearerFormat: 'us_…' },
+        feedbackToken: { type: 'http', scheme: 'bearer', bearerFormat: 'usft_…' },
+      },
       schemas: { Error: schema(OURS, 'output'), OpenAiError: schema(OPENAI, 'output') },
     },
   };
@@ -50,7 +53,14 @@ function operation(definition: RouteDefinition): Record<string, unknown> {
     operationId: `${definition.method.toLowerCase()}${definition.path.replace(/[^a-zA-Z0-9]+(\w)/g, (_, letter: string) => letter.toUpperCase())}`,
     ...(scope === null
       ? { security: [] }
-      : { security: [{ key: [] }], description: `Needs a key with the scope \`${scope}\`.` }),
+      : {
+          security: [{ key: [] }, ...(definition.claimOf === undefined ? [] : [{ feedbackToken: [] }])],
+          description: `Needs a key with the scope \`${scope}\`${
+            definition.claimOf === undefined
+              ? ''
+              : ', or a feedback token, for feedback of a person on its own interaction'
+          }.`,
+        }),
     parameters: [
       ...parameters(definition.params, 'path'),
       ...parameters(definition.query, 'query'),

@@ -1,10 +1,22 @@
 import type { Db } from '../db/index.js';
+import type { FeedbackSender } from './feedback-sender.js';
 
 /** An item that names a feedback id: with what it says about it, or only to take it back. */
 interface Mention {
   index: number;
   id: string;
-  content: { digest: Buffer } | null;
+  /** `digests`: under any of them what is stored says the same. */
+  content: { digests: readonly Buffer[] } | null;
+  retracted: boolean;
+}
+
+interface StoredFeedback {
+  id: string;
+  digest: Buffer;
+  model: string | null;
+  /** Its id, also while the feedback waits for it under that as a name. */
+  interaction: string;
+  source: string;
   retracted: boolean;
 }
 
@@ -20,7 +32,7 @@ export async function retractFeedback(
   db: Pick<Db, 'pool'>,
   items: readonly Mention[],
   fresh: ReadonlySet<string>,
-  only: string | null,
+  sender: FeedbackSender,
 ): Promise<ReadonlyMap<number, MentionOutcome>> {
   const outcomes = new Map<number, MentionOutcome>();
   const seen = new Set<string>();
@@ -32,17 +44,20 @@ export async function retractFeedback(
   });
   if (meets.length === 0) return outcomes;
 
-  const { rows } = await db.pool.query<{ id: string; digest: Buffer; model: string | null; retracted: boolean }>(
-    'SELECT id, digest, model, retracted_at IS NOT NULL AS retracted FROM feedback WHERE id = ANY($1::uuid[])',
+  const { rows } = await db.pool.query<StoredFeedback>(
+    `SELECT id, digest, model, coalesce(interaction_id::text, external_id) AS interaction, source,
+            retracted_at IS NOT NULL AS retracted
+       FROM feedback WHERE id = ANY($1::uuid[])`,
     [[...new Set(meets.map(({ id }) => id))]],
   );
   // What a sender may not see does not exist for it.
-  const rowsById = new Map(rows.filter(({ model }) => only === null || model === only).map((row) => [row.id, row]));
+  const rowsById = new Map(rows.filter((row) => isVisible(row, sender)).map((row) => [row.id, row]));
   const takenBack: string[] = [];
   for (const { index, id, content, retracted } of meets) {
     const row = rowsById.get(id);
     if (row === undefined) outcomes.set(index, content === null ? 'missing' : 'conflict');
-    else if (content !== null && !row.digest.equals(content.digest)) outcomes.set(index, 'conflict');
+    else if (content !== null && !content.digests.some((digest) => row.digest.equals(digest)))
+      outcomes.set(index, 'conflict');
     else if (!retracted || row.retracted) outcomes.set(index, 'duplicate');
     else {
       row.retracted = true;
@@ -57,4 +72,9 @@ export async function retractFeedback(
     );
   }
   return outcomes;
+}
+
+function isVisible(row: StoredFeedback, { model, interaction }: FeedbackSender): boolean {
+  if (model !== null && row.model !== model) return false;
+  return interaction === null || (row.interaction === interaction && row.source === 'user');
 }

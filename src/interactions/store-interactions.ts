@@ -4,6 +4,7 @@ import { conflict, describeIssues, type ItemResult, invalid } from './item-resul
 import { knownModels, unknownModel } from './known-models.js';
 import { isPlainRecord } from './plain-record.js';
 import { interactionRecord } from './record.js';
+import { redactRecords } from './redact-captured.js';
 import { shareCommits } from './share-commits.js';
 import { type RecordToWrite, writeRecords } from './write-records.js';
 
@@ -31,7 +32,7 @@ export function openInteractionStore(db: Pick<Db, 'pool'>, subjectKey: string): 
     async store(items, { model = null } = {}) {
       const results: ItemResult[] = Array.from({ length: items.length });
       const parsed: { index: number; rows: RecordRows }[] = [];
-      items.forEach((item, index) => {
+      (await redactRecords(db, items)).forEach((item, index) => {
         const outcome = parse(subjectKey, item);
         if ('error' in outcome) results[index] = invalid(item, outcome.error);
         else parsed.push({ index, rows: outcome });

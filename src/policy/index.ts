@@ -1,4 +1,11 @@
 export { canonicalJson, digestOf } from './digest.js';
 export { duration, formatDuration } from './duration.js';
 export { applyOverrides } from './overrides.js';
-export { modelName, type Policy, type PolicyDocument, parsePolicy } from './policy.js';
+export {
+  type CapturePolicy,
+  capturePolicySchema,
+  modelName,
+  type Policy,
+  type PolicyDocument,
+  parsePolicy,
+} from './policy.js';

@@ -1,5 +1,5 @@
 import type { Db } from '../db/index.js';
-import { storableJson, usageOf } from '../interactions/index.js';
+import { redactAnswer, storableJson, usageOf } from '../interactions/index.js';
 
 export interface ShadowAnswer {
   /** Of the interaction whose request it is. */
@@ -13,9 +13,10 @@ export interface ShadowAnswer {
   latencyMs: number;
 }
 
-/** Stores what a shadow answered; a second time changes nothing. */
+/** Stores what a shadow answered, redacted as captures of the model are; a second time changes nothing. */
 export async function storeShadowAnswer(db: Pick<Db, 'pool'>, answer: ShadowAnswer): Promise<void> {
   const { promptTokens, completionTokens } = usageOf(answer.response);
+  const response = answer.response && (await redactAnswer(db, answer.model, answer.response));
   await db.pool.query({
     name: 'understudy-insert-shadow-answer',
     text: `INSERT INTO shadow_answers
@@ -26,7 +27,7 @@ export async function storeShadowAnswer(db: Pick<Db, 'pool'>, answer: ShadowAnsw
       answer.model,
       answer.version,
       answer.status,
-      answer.response === null ? null : storableJson(answer.response),
+      response === null ? null : storableJson(response),
       answer.failure,
       Math.min(2_147_483_647, Math.round(answer.latencyMs)),
       promptTokens,

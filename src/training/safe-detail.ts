@@ -1,4 +1,4 @@
-import { redact } from '../curation/index.js';
+import { redact } from '../redaction/index.js';
 
 /**
  * A foreign message made fit for errors, logs and histories: one line, at most 200 characters, without what it quotes

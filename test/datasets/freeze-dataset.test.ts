@@ -243,6 +243,27 @@ describe('golden questions', () => {
     expect((await manifestOf(frozen)).golden_digest).toMatch(/^[0-9a-f]{64}$/);
   });
 
+  test('are kept out also where personal data was taken out of the question before it was stored', async () => {
+    await seedModel(stage.db, model, {
+      evaluation: { golden_set: `golden/${model}.jsonl` },
+      curation: { validation_share: 0 },
+      capture: { redact_at: 'capture' },
+    });
+    await mkdir(join(stage.root, 'golden'), { recursive: true });
+    const golden = Array.from({ length: 200 }, (_, i) => ({
+      messages: [
+        { role: 'user', content: `Who is jane-${i}@example.org?` },
+        { role: 'assistant', content: 'yes' },
+      ],
+    }));
+    const text = golden.map((row) => `${JSON.stringify(row)}\n`).join('');
+    await writeFile(join(stage.root, 'golden', `${model}.jsonl`), text);
+    for (const question of ['Who is [EMAIL]?', 'Who is jane-7@example.org?', 'Who is that?']) {
+      await seedInteraction(stage.db, { model, askedAt: ago(1), question, feedback: [thumbsUp] });
+    }
+    expect(await freeze()).toMatchObject({ considered: 3, kept: 1, leftOut: { golden: 2 } });
+  });
+
   test('that cannot be read end the curation before anything is trained', async () => {
     await seedModel(stage.db, model, { evaluation: { golden_set: 'golden/nowhere.jsonl' } });
     await expect(freeze()).rejects.toMatchObject({ code: 'golden_set_unreadable' });

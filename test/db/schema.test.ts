@@ -32,6 +32,7 @@ const TYPES: Record<string, string> = {
   Json: 'jsonb',
   Bytes: 'bytea',
   'DateTime @db.Timestamptz': 'timestamptz',
+  'DateTime @db.Date': 'date',
 };
 
 /** Tables, columns and keys as schema.prisma describes them. Knows what that file uses, and nothing more. */

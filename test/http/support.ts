@@ -38,6 +38,7 @@ export interface TestServer {
 export interface TestServerOptions {
   captureLimits?: Partial<CaptureLimits>;
   spool?: SpoolOptions;
+  feedbackOrigins?: readonly string[];
   /** Address of the database as the server sees it, from the one the test sees. */
   through?: (databaseUrl: string) => string;
   clock?: () => number;
@@ -75,6 +76,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     logger: createLogger('server', 'trace', { write: (line: string) => void log.push(line) }),
     ...(options.maxInFlight === undefined ? {} : { maxInFlight: options.maxInFlight }),
     ...(options.spool ? { spool: options.spool } : {}),
+    ...(options.feedbackOrigins ? { feedbackOrigins: options.feedbackOrigins } : {}),
     ...(options.captureLimits ? { captureLimits: options.captureLimits } : {}),
   });
   const url = await app.listen({ port: 0, host: '127.0.0.1' });

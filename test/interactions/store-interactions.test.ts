@@ -196,7 +196,8 @@ describe('storeFeedback', () => {
   }
 
   it('reaches an interaction by id or by model and external_id; the id wins', async () => {
-    const [a, b] = [await interaction(), await interaction()];
+    const choices = ['There.', 'In the shed.'].map((content, index) => ({ index, message: { content } }));
+    const [a, b] = [await interaction(), await interaction({ response: { choices } })];
     const results = await say([
       { interaction: a.id.toUpperCase(), kind: 'thumbs', value: 1 },
       { model: 'support', external_id: a.externalId, kind: 'copied' },

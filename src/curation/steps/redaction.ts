@@ -1,4 +1,4 @@
-import { noRedactions, redact } from '../redact.js';
+import { noRedactions, redact } from '../../redaction/index.js';
 import type { Step } from '../step.js';
 
 /** Replaces personal data in every turn, the answer and the comments by placeholders. Leaves nothing out. */

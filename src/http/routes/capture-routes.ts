@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { FeedbackTokens } from '../../access/index.js';
 import type { Db } from '../../db/index.js';
+import { UnderstudyError } from '../../errors.js';
 import type { Gateway } from '../../gateway/index.js';
 import {
   feedbackRecord,
@@ -10,9 +12,13 @@ import {
   storeFeedback,
 } from '../../interactions/index.js';
 import type { RouteTable } from '../define-route.js';
+import type { FeedbackMetrics } from '../feedback-metrics.js';
 
 const MOST = 1_000;
 const BODY_LIMIT = 16 * 1_024 * 1_024;
+/** With a feedback token: what one person says about one answer. */
+const MOST_WITH_TOKEN = 20;
+const BODY_LIMIT_WITH_TOKEN = 1_024 * 1_024;
 
 const results = z.strictObject({
   results: z.array(
@@ -28,10 +34,16 @@ const results = z.strictObject({
 export function captureRoutes(
   app: FastifyInstance,
   table: RouteTable,
-  db: Db,
-  subjectKey: string,
-  gateway: Pick<Gateway, 'exposuresStored'>,
+  parts: {
+    db: Db;
+    /** Key of the HMAC under which subjects are stored. */
+    subjectKey: string;
+    tokens: FeedbackTokens;
+    gateway: Pick<Gateway, 'exposuresStored'>;
+    metrics: FeedbackMetrics;
+  },
 ): void {
+  const { db, subjectKey, tokens, gateway, metrics } = parts;
   const interactions = openInteractionStore(db, subjectKey);
   table.define(
     app,
@@ -59,11 +71,28 @@ export function captureRoutes(
       path: '/v1/feedback',
       summary: 'Store up to 1,000 pieces of feedback; before their interactions, too',
       scope: 'ingest',
+      claimOf(request) {
+        const claim = tokens.claimOf(request.headers.authorization);
+        if (claim !== undefined && Number(request.headers['content-length'] ?? 0) > BODY_LIMIT_WITH_TOKEN) {
+          throw new UnderstudyError('payload_too_large', { limit: BODY_LIMIT_WITH_TOKEN });
+        }
+        return claim;
+      },
       body: z.strictObject({ feedback: z.array(z.unknown()).max(MOST) }),
       documentedBody: z.strictObject({ feedback: z.array(z.union([feedbackRecord, retraction])).max(MOST) }),
       answer: results,
+      errors: ['feedback_token_refused'],
       bodyLimit: BODY_LIMIT,
     },
-    async ({ body, principal }) => ({ results: await storeFeedback(db, body.feedback, { model: principal.model }) }),
+    async ({ body, principal, request: { feedbackClaim: claim } }) => {
+      if (claim !== undefined && body.feedback.length > MOST_WITH_TOKEN) {
+        const detail = `body.feedback: at most ${MOST_WITH_TOKEN} items with a feedback token`;
+        throw new UnderstudyError('invalid_request', { detail });
+      }
+      const onOverLimit = metrics.overLimit;
+      return {
+        results: await storeFeedback(db, body.feedback, { ...(claim ?? { model: principal.model }), onOverLimit }),
+      };
+    },
   );
 }

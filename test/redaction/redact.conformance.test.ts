@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { redact } from '../../src/curation/index.js';
+import { redact } from '../../src/redaction/index.js';
 
 const FILE = join(process.env.UNDERSTUDY_SHARED ?? '../shared', 'data', 'presidio', 'dev.json');
 const KINDS: Record<string, string> = {
