@@ -9,6 +9,7 @@ export async function shadowShow(model: string, options: { version?: string; jso
   const report = await withDb((db) => showShadow(db, { model, version, asOf: new Date() }));
   show(options.json ?? false, report, () => {
     const { running, shadow, answered } = report;
+    if (report.version === null) return `${model} never had a shadow. Give it one with \`understudy shadow start\`.`;
     return [
       running === null
         ? `${model}: version ${report.version} is not a shadow now`

@@ -11,7 +11,8 @@ interface Speed {
 /** What a version answered as a shadow, beside what people got for the same requests. */
 export interface ShadowReport {
   model: string;
-  version: number;
+  /** Null: there never was a shadow. */
+  version: number | null;
   /** The shadow that is on now, instants in ISO 8601; null when this version is none any more. */
   running: { share: number; ends_at: string; actor: string; reason: string; started_at: string } | null;
   /** Copies asked of the version. */
@@ -24,8 +25,7 @@ export interface ShadowReport {
 
 /**
  * Compares a shadow with what people got, request by request; without a version the one that is on now, else the one that
- * was asked last. Nothing here is a test: nobody rated these answers. Throws `unknown_model`, and `not_found` when there
- * never was a shadow.
+ * was asked last. Nothing here is a test: nobody rated these answers. Throws `unknown_model`.
  */
 export async function showShadow(
   db: Db,
@@ -35,14 +35,13 @@ export async function showShadow(
     throw new UnderstudyError('unknown_model', { model });
   }
   const running = (await readShadows(db, asOf)).get(model);
-  const shown = version ?? running?.version ?? (await lastVersion(db, model));
-  if (shown === undefined) throw new UnderstudyError('not_found', { what: `A shadow of "${model}"` });
+  const shown = version ?? running?.version ?? (await lastVersion(db, model)) ?? null;
   const { rows } = await db.pool.query<Row>(REPORT, [model, shown]);
   const row = rows[0]!;
   return {
     model,
     version: shown,
-    running: running?.version === shown ? viewOf(running) : null,
+    running: running !== undefined && running.version === shown ? viewOf(running) : null,
     n: row.n,
     failed: row.failed,
     shadow: { p50_ms: row.shadow_p50, p95_ms: row.shadow_p95 },

@@ -73,14 +73,14 @@ export function shadowRoutes(app: FastifyInstance, table: RouteTable, db: Db, op
       query: z.strictObject({ version: z.coerce.number().pipe(number).optional() }),
       answer: z.strictObject({
         model: z.string(),
-        version: number,
+        version: number.nullable().describe('null: there never was a shadow'),
         running: running.nullable(),
         n: z.int(),
         failed: z.int(),
         shadow: z.strictObject(speed),
         answered: z.strictObject({ n: z.int(), failed: z.int(), ...speed }),
       }),
-      errors: ['unknown_model', 'not_found'],
+      errors: ['unknown_model'],
     },
     async ({ params: { model }, query: { version } }) => showShadow(db, { model, version, asOf: new Date() }),
   );
