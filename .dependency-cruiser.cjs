@@ -68,7 +68,18 @@ module.exports = {
     only(
       'stages-build-on-foundations',
       `${STAGES}/`,
-      [`${STAGES}/`, 'db/', 'artifacts/', 'stats/', 'policy/', 'redaction/', 'telemetry/', 'temporal/', 'errors\\.ts$'],
+      [
+        `${STAGES}/`,
+        'db/',
+        'state/',
+        'artifacts/',
+        'stats/',
+        'policy/',
+        'redaction/',
+        'telemetry/',
+        'temporal/',
+        'errors\\.ts$',
+      ],
       'A stage does not know who calls it.',
     ),
     {
@@ -110,6 +121,7 @@ module.exports = {
         `${STAGES}/`,
         'policy/',
         'db/',
+        'state/',
         'artifacts/',
         'redaction/',
         'temporal/',
@@ -120,9 +132,10 @@ module.exports = {
     ),
     only(
       'foundations-stand-alone',
-      '(db|artifacts|policy|redaction|telemetry|access|errors\\.ts$|config\\.ts$)',
+      '(db|state|artifacts|policy|redaction|telemetry|access|errors\\.ts$|config\\.ts$)',
       [
         'db/',
+        'state/',
         'artifacts/',
         'policy/',
         'redaction/',

@@ -13,7 +13,7 @@ FROM node:22-slim
 ENV NODE_ENV=production
 WORKDIR /app
 # The volumes take the owner of these folders.
-RUN mkdir -m 700 /spool && mkdir /artifacts && chown node:node /artifacts /spool
+RUN mkdir -m 700 /spool /state && mkdir /artifacts && chown node:node /artifacts /spool /state
 COPY --from=build --chown=node:node /app/package.json ./
 COPY --from=build --chown=node:node /app/node_modules node_modules
 COPY --from=build --chown=node:node /app/prisma prisma

@@ -21,6 +21,10 @@ const schema = z.object({
     .int()
     .min(0)
     .default(1_024 * 1_024 * 1_024),
+  UNDERSTUDY_STATE: z
+    .string()
+    .min(1)
+    .default(join(homedir(), '.understudy', 'state')),
   UNDERSTUDY_HOST: z.string().min(1).default('127.0.0.1'),
   UNDERSTUDY_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
   UNDERSTUDY_MAX_IN_FLIGHT: z.coerce.number().int().min(1).default(5_000),
@@ -44,6 +48,8 @@ export interface Config {
   artifacts: string;
   /** Where the gateway keeps captures while Postgres is away, and how many bytes of them at most. */
   spool: { folder: string; maxBytes: number };
+  /** Where the server keeps what it needs to start while Postgres is away. */
+  state: string;
   host: string;
   port: number;
   /** Requests of the gateway under way at once, streams included; more are refused with `overloaded`. */
@@ -98,6 +104,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     ),
     artifacts: values.UNDERSTUDY_ARTIFACTS,
     spool: { folder: values.UNDERSTUDY_SPOOL, maxBytes: values.UNDERSTUDY_SPOOL_BYTES },
+    state: values.UNDERSTUDY_STATE,
     host: values.UNDERSTUDY_HOST,
     port: values.UNDERSTUDY_PORT,
     maxInFlight: values.UNDERSTUDY_MAX_IN_FLIGHT,

@@ -95,6 +95,18 @@ export const ERRORS = {
     message:
       'Model "{model}" has no previous version to go back to. To take a challenger off traffic, name the champion as the version to go to.',
   },
+  gateways_behind: {
+    status: 504,
+    retryable: true,
+    message:
+      'The route of "{model}" is at epoch {epoch}, but not every gateway follows it yet; after {waited_ms} ms still missing: {missing}. Each follows as soon as it can read the route.',
+  },
+  not_promoted: {
+    status: 504,
+    retryable: true,
+    message:
+      'Version {version} of "{model}" was not promoted within {waited_ms} ms. The cycle was asked; what it made of it: `understudy cycle status {model}`.',
+  },
   promotion_too_early: {
     status: 409,
     retryable: false,

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { createLocalStore } from './artifacts/index.js';
 import { environment, readConfig, readSecret } from './config.js';
 import { createDb } from './db/index.js';
@@ -8,8 +9,9 @@ import { startWatchLoop } from './monitoring/index.js';
 import { followRoutes } from './routing/index.js';
 import { loadVersion, reportTroubles, startReconciler } from './serving/index.js';
 import { startShadow } from './shadow/index.js';
+import { stateOwner } from './state/index.js';
 import { createLogger } from './telemetry/index.js';
-import { connectTemporalLazily, readTemporalConfig, SIGNALS, tellCycle } from './temporal/index.js';
+import { connectTemporalLazily, readTemporalConfig, SIGNALS, signalCycle, tellCycle } from './temporal/index.js';
 
 /** Gateway, capture, API, watch loop, adapter reconciler: everything that must go on while Temporal is down. */
 async function main(): Promise<void> {
@@ -18,8 +20,15 @@ async function main(): Promise<void> {
   const warn = (message: string) => (error: unknown) => logger.warn({ detail: errorDetail(error) }, message);
   const db = createDb(config.databaseUrl, { max: 20, onError: warn('idle database connection lost') });
   const store = createLocalStore(config.artifacts);
+  const state = { folder: config.state, owner: stateOwner(config.databaseUrl), key: config.subjectKey };
   const temporal = connectTemporalLazily(readTemporalConfig(environment()));
-  const routes = await followRoutes(db, { onError: warn('routes not read') });
+  const routes = await followRoutes(db, {
+    onError: warn('routes not read'),
+    onDeaf: () => logger.warn('route changes were not announced here; listening anew'),
+    saved: { state, onIgnored: (why) => logger.warn({ file: 'routes', why }, 'a state file is not taken') },
+    // With a port that the system chooses, nobody can take this one's place.
+    gateway: `${hostname()}:${config.port === 0 ? `process ${process.pid}` : config.port}`,
+  });
 
   const load = (model: string, version: number) => loadVersion(db, store, readSecret, { model, version });
   const server = createServer({
@@ -31,6 +40,7 @@ async function main(): Promise<void> {
     maxInFlight: config.maxInFlight,
     feedbackOrigins: config.feedbackOrigins,
     parkedFeedbackMs: config.parkedFeedbackMs,
+    state,
     logger,
     operations: {
       startShadow: (shadow) => startShadow({ db, loadVersion: load }, shadow),
@@ -51,6 +61,13 @@ async function main(): Promise<void> {
             .catch(warn('cycle not told of the rollback'));
         }
         return done;
+      },
+      async promote({ model, candidate, actor, reason, requestId, force }) {
+        const message = { candidate, actor, reason, request_id: requestId, force };
+        const heard = await temporal.client.withDeadline(Date.now() + 5_000, () =>
+          signalCycle(temporal.client, model, 'promote', message),
+        );
+        if (!heard) throw new UnderstudyError('not_found', { what: `A running cycle of "${model}"` });
       },
     },
   });

@@ -91,6 +91,7 @@ export async function startStack(supervisor: Supervisor, options: StackOptions):
     UNDERSTUDY_SUBJECT_KEY: subjectKey,
     UNDERSTUDY_ARTIFACTS: artifactsDir,
     UNDERSTUDY_SPOOL: dir('spool'),
+    UNDERSTUDY_STATE: dir('state'),
     UNDERSTUDY_HOST: '127.0.0.1',
     ...(options.watchIntervalMs ? { UNDERSTUDY_WATCH_INTERVAL_MS: String(options.watchIntervalMs) } : {}),
   };

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { FeedbackTokens } from '../access/index.js';
 import { UnderstudyError } from '../errors.js';
 import { type CapturedInteraction, FALLBACK_TAG, hideSubjects, newId } from '../interactions/index.js';
-import type { Route } from '../routing/index.js';
+import type { FollowedRoute } from '../routing/index.js';
 import { type Attempt, createAttempts } from './attempts.js';
 import type { UpstreamResult, UpstreamStream } from './call-upstream.js';
 import type { CaptureQueue } from './capture-queue.js';
@@ -32,7 +32,9 @@ export interface AnswerParts {
   routeFor(
     asked: { model: string; pinned?: number | undefined },
     maySee: (model: string) => boolean,
-  ): Promise<Route & { expired: boolean }>;
+  ): Promise<FollowedRoute>;
+  /** The champion as it is now: the route may have moved since the request began. */
+  championOf(route: FollowedRoute): number;
   /** Records that a subject was assigned. */
   expose(choice: Choice, subject: string | null, exposedAt: Date): void;
   /** Registers something that `close` of the gateway waits for. */
@@ -44,7 +46,7 @@ interface Asked {
   startedAt: number;
   call: ModelCall;
   request: ModelRequest;
-  route: Route & { expired: boolean };
+  route: FollowedRoute;
   subject: string | null;
   session: string | null;
   choice: Choice;
@@ -77,14 +79,16 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
     const askedAt = new Date();
     const startedAt = performance.now();
     const request = parseRequest(call.body);
-    const route = await parts.routeFor(request, call.maySee);
+    await parts.routeFor(request, call.maySee);
     const learnsFrom = call.endpoint === 'chat/completions';
     const subject = subjectOfRequest(subjectKey, headerOf(call, 'x-understudy-subject'), request.body);
     if (learnsFrom && subject === null) counts.withoutSubject += 1;
     const attempt = await attempts.begin(call, subject, () => ({ id: newId(askedAt), askedAt }));
     const session = headerOf(call, 'x-understudy-session')?.slice(0, 512) ?? null;
-    const asked = { startedAt, call, request, route, subject, session, attempt, learnsFrom, tags: {} };
     try {
+      // Now, not before what was waited for: no request may be answered from a route that was left before it chose.
+      const route = await parts.routeFor(request, call.maySee);
+      const asked = { startedAt, call, request, route, subject, session, attempt, learnsFrom, tags: {} };
       const choice = choose(asked);
       parts.expose(choice, subject, askedAt);
       return { ...asked, choice };
@@ -124,7 +128,8 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
     );
     counts.fallbacks += 1;
     asked.tags[FALLBACK_TAG] = 'true';
-    return { version: route.champion, result: await upstreams.ask(model, route.champion, question, true) };
+    const champion = parts.championOf(route);
+    return { version: champion, result: await upstreams.ask(model, champion, question, true) };
   }
 
   /** Counts how it ended and captures it. */

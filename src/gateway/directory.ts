@@ -3,6 +3,8 @@ import type { Db } from '../db/index.js';
 import { errorDetail } from '../errors.js';
 import { type Policy, parsePolicy } from '../policy/index.js';
 import type { Route } from '../routing/index.js';
+import type { StateFolder } from '../state/index.js';
+import { type DirectoryRows, openSavedDirectory } from './saved-directory.js';
 import { secondArmOf } from './second-arm.js';
 
 /** Where the requests for one version go. */
@@ -40,55 +42,84 @@ export interface Directory {
   secondArm(route: Route): 'challenger' | 'holdback';
   /** Reads again at once, if it lacks what a route refers to; gives up after a second and goes on with what is known. */
   ensure(route: Route, version: number): Promise<void>;
+  /** Fills it: from what an earlier process left on disk, and from Postgres, for which it then waits no more than a second. */
+  open(): Promise<void>;
   refresh(): Promise<void>;
   close(): void;
 }
 
-interface ModelRow {
-  name: string;
-  policy: unknown;
-  policy_digest: string;
-  created_at: Date;
-}
-interface VersionRow {
-  model: string;
-  version: number;
-  kind: string;
-  state: string;
-  served_as: string;
-}
+type ModelRow = DirectoryRows['models'][number];
+type VersionRow = DirectoryRows['versions'][number];
 
 const POLL_MS = 1_000;
 const PATIENCE_MS = 1_000;
 
 export type Secrets = (reference: string | null) => string | undefined;
 
-/** Opens an empty directory that reads every second; call `refresh` to fill it. */
-export function openDirectory(db: Pick<Db, 'pool'>, secrets: Secrets, logger: Logger): Directory {
+/**
+ * An empty directory that reads every second; call `open` to fill it.
+ *
+ * @param state where what it knows is kept for the next start
+ */
+export function openDirectory(
+  db: Pick<Db, 'pool'>,
+  secrets: Secrets,
+  logger: Logger,
+  state: StateFolder | undefined,
+): Directory {
+  const saved =
+    state && openSavedDirectory(state, (why) => logger.warn({ file: 'directory', why }, 'a state file is not taken'));
   let models = new Map<string, KnownModel>();
   let kinds = new Map<string, string>();
   let reading: Promise<void> | undefined;
+  /** Which rows are in force and which are on disk: most readings find nothing new. */
+  let takenKey: string | undefined;
+  let savedKey: string | undefined;
+  let awaySince: number | undefined;
   const policies = new Map<string, { digest: string; policy: Policy | undefined }>();
 
   async function read(): Promise<void> {
     const [modelRows, versionRows, experimentRows] = await Promise.all([
-      db.pool.query<ModelRow>('SELECT name, policy, policy_digest, created_at FROM models ORDER BY name'),
-      db.pool.query<VersionRow>('SELECT model, version, kind, state, served_as FROM versions'),
-      db.pool.query<{ id: string; kind: string }>(
-        'SELECT e.id, e.kind FROM experiments e JOIN routes r ON r.experiment_id = e.id',
+      db.pool.query<Omit<ModelRow, 'created_at'> & { created_at: Date }>(
+        'SELECT name, policy, policy_digest, created_at FROM models ORDER BY name',
+      ),
+      db.pool.query<VersionRow>('SELECT model, version, kind, state, served_as FROM versions ORDER BY model, version'),
+      db.pool.query<DirectoryRows['experiments'][number]>(
+        'SELECT e.id, e.kind FROM experiments e JOIN routes r ON r.experiment_id = e.id ORDER BY e.id',
       ),
     ]);
+    const rows = {
+      models: modelRows.rows.map((row) => ({ ...row, created_at: row.created_at.toISOString() })),
+      versions: versionRows.rows,
+      experiments: experimentRows.rows,
+    };
+    awaySince = undefined;
+    const key = JSON.stringify({
+      ...rows,
+      models: rows.models.map(({ name, policy_digest: digest }) => [name, digest]),
+    });
+    if (key !== takenKey) take(rows);
+    takenKey = key;
+    if (key === savedKey) return;
+    savedKey = key;
+    saved?.write(rows).catch((error: unknown) => {
+      savedKey = undefined;
+      logger.warn({ file: 'directory', detail: errorDetail(error) }, 'a state file cannot be written');
+    });
+  }
+
+  function take(rows: DirectoryRows): void {
     const fresh = new Map<string, KnownModel>();
-    for (const row of modelRows.rows) {
+    for (const row of rows.models) {
       const policy = policyOf(row);
       if (policy === undefined) continue;
-      const targets = versionRows.rows
+      const targets = rows.versions
         .filter(({ model }) => model === row.name)
         .map((version) => [version.version, targetOf(policy, version, secrets)] as const);
       const { capture, feedback } = policy;
       fresh.set(row.name, {
         name: row.name,
-        createdAt: row.created_at,
+        createdAt: new Date(row.created_at),
         targets: new Map(targets),
         stickyMs: policy.promotion.session_stickiness,
         redactsAtCapture: capture.redact_at === 'capture',
@@ -96,7 +127,7 @@ export function openDirectory(db: Pick<Db, 'pool'>, secrets: Secrets, logger: Lo
       });
     }
     models = fresh;
-    kinds = new Map(experimentRows.rows.map(({ id, kind }) => [id, kind]));
+    kinds = new Map(rows.experiments.map(({ id, kind }) => [id, kind]));
   }
 
   /** Parsed once for each digest. One that this program does not understand leaves the model with its last good policy. */
@@ -121,9 +152,10 @@ export function openDirectory(db: Pick<Db, 'pool'>, secrets: Secrets, logger: Lo
   }
 
   const quietly = () =>
-    refresh().catch((error: unknown) =>
-      logger.debug({ detail: errorDetail(error) }, 'models and versions could not be read'),
-    );
+    refresh().catch((error: unknown) => {
+      awaySince ??= performance.now();
+      logger.debug({ detail: errorDetail(error) }, 'models and versions could not be read');
+    });
   const timer = setInterval(() => void quietly(), POLL_MS);
   timer.unref();
 
@@ -134,15 +166,29 @@ export function openDirectory(db: Pick<Db, 'pool'>, secrets: Secrets, logger: Lo
     async ensure(route, version) {
       const complete = () =>
         models.get(route.model)?.targets.has(version) && (route.experimentId === null || kinds.has(route.experimentId));
-      if (complete()) return;
+      // While Postgres is away no request waits for it in vain.
+      if (complete() || (awaySince !== undefined && performance.now() - awaySince > PATIENCE_MS)) return;
       // A reading under way may have started before what is missing was committed.
-      await reading?.catch(() => undefined);
+      await Promise.race([reading?.catch(() => undefined), patience()]);
       if (complete()) return;
-      await Promise.race([quietly(), new Promise((resolve) => setTimeout(resolve, PATIENCE_MS).unref())]);
+      await Promise.race([quietly(), patience()]);
+    },
+    async open() {
+      const pending = quietly();
+      const rows = await saved?.read();
+      if (rows === undefined) return pending;
+      if (takenKey === undefined) take(rows);
+      await Promise.race([pending, patience()]);
     },
     refresh,
     close: () => clearInterval(timer),
   };
+}
+
+function patience(): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, PATIENCE_MS).unref();
+  });
 }
 
 /** Version 1 and other bases answer at the policy's upstream, adapters on the adapter servers under their own name. */

@@ -4,7 +4,8 @@ import { createFeedbackTokens } from '../access/index.js';
 import type { Db } from '../db/index.js';
 import { UnderstudyError } from '../errors.js';
 import { type Arm, hashSubject } from '../interactions/index.js';
-import type { RouteFollower } from '../routing/index.js';
+import type { FollowedRoute, RouteFollower } from '../routing/index.js';
+import type { StateFolder } from '../state/index.js';
 import { type AnswerParts, answerCalls } from './answer-call.js';
 import { type CaptureLimits, openCaptureQueue } from './capture-queue.js';
 import { chooseVersion } from './choose-version.js';
@@ -12,6 +13,7 @@ import { openDirectory, type Secrets } from './directory.js';
 import { createGatewayMetrics, type GatewayStats } from './gateway-stats.js';
 import type { ModelAnswer, ModelCall } from './model-call.js';
 import { redactCaptures } from './redact-captures.js';
+import { addRouteMetrics } from './route-metrics.js';
 import { openSpool, type SpoolOptions } from './spool.js';
 import { openUpstreams } from './upstreams.js';
 
@@ -26,6 +28,8 @@ export interface GatewayParts {
   maxInFlight?: number | undefined;
   /** Where captures go while Postgres is away; without it they wait in memory only. */
   spool?: SpoolOptions;
+  /** Where models and versions are kept for a start while Postgres is away. */
+  state?: StateFolder;
 }
 
 /** Who is to answer a subject of an app that calls the model itself. */
@@ -59,8 +63,8 @@ export interface Gateway {
   models(maySee: (model: string) => boolean): { name: string; createdAt: Date }[];
   stats(): GatewayStats;
   metrics: Registry;
-  /** Reads models and versions; throws when Postgres is away. They are read again every second either way. */
-  refresh(): Promise<void>;
+  /** Reads models and versions, from disk while Postgres is away. They are read again every second either way. */
+  open(): Promise<void>;
   /** Waits for the requests and streams under way, then writes what was captured. */
   close(): Promise<void>;
 }
@@ -68,7 +72,7 @@ export interface Gateway {
 /** The OpenAI-compatible proxy: chooses a version for each request, asks its upstream, captures what happened. */
 export function openGateway(parts: GatewayParts): Gateway {
   const { db, subjectKey, routes, logger, maxInFlight = Number.POSITIVE_INFINITY } = parts;
-  const directory = openDirectory(db, parts.secrets, logger);
+  const directory = openDirectory(db, parts.secrets, logger, parts.state);
   const upstreams = openUpstreams(directory);
   const spool = parts.spool === undefined ? undefined : openSpool(parts.spool);
   const queue = redactCaptures(
@@ -80,6 +84,7 @@ export function openGateway(parts: GatewayParts): Gateway {
   const counts = { requests: 0, failures: 0, fallbacks: 0, withoutSubject: 0 };
   const stats = () => ({ ...counts, ...queue.stats() });
   const metrics = createGatewayMetrics(stats);
+  addRouteMetrics(metrics.registry, routes);
   const pending = new Set<Promise<unknown>>();
 
   const underWay: AnswerParts['underWay'] = (promise) => {
@@ -88,10 +93,14 @@ export function openGateway(parts: GatewayParts): Gateway {
     promise.then(forget, forget);
   };
   const routeFor: AnswerParts['routeFor'] = async ({ model, pinned }, maySee) => {
-    const route = maySee(model) ? routes.current(model) : undefined;
-    if (route === undefined) throw new UnderstudyError('unknown_model', { model });
-    await directory.ensure(route, pinned ?? route.challenger ?? route.champion);
-    return route;
+    for (let before: FollowedRoute | undefined; ; ) {
+      const route = maySee(model) ? routes.current(model) : undefined;
+      if (route === undefined) throw new UnderstudyError('unknown_model', { model });
+      // It may have moved during the wait: whoever was told that it is followed here must not see the one before it.
+      if (route.epoch === before?.epoch) return route;
+      await directory.ensure(route, pinned ?? route.challenger ?? route.champion);
+      before = route;
+    }
   };
   const expose: AnswerParts['expose'] = ({ experimentId, arm, assignedVersion }, subject, exposedAt) => {
     if (subject !== null && experimentId !== null && arm !== null && assignedVersion !== null) {
@@ -108,6 +117,7 @@ export function openGateway(parts: GatewayParts): Gateway {
     counts,
     logger,
     routeFor,
+    championOf: (route) => routes.current(route.model)?.champion ?? route.champion,
     expose,
     underWay,
   });
@@ -144,7 +154,7 @@ export function openGateway(parts: GatewayParts): Gateway {
         .map((name) => ({ name, createdAt: directory.model(name)!.createdAt })),
     stats,
     metrics: metrics.registry,
-    refresh: directory.refresh,
+    open: directory.open,
     async close() {
       directory.close();
       // An answer may turn into a stream while it is waited for.

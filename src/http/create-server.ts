@@ -6,6 +6,7 @@ import { errorDetail } from '../errors.js';
 import { type CaptureLimits, type Gateway, openGateway, type Secrets, type SpoolOptions } from '../gateway/index.js';
 import { newId, startFeedbackSweep } from '../interactions/index.js';
 import type { RouteFollower } from '../routing/index.js';
+import type { StateFolder } from '../state/index.js';
 import { createRouteTable } from './define-route.js';
 import { feedbackCors } from './feedback-cors.js';
 import { createFeedbackMetrics } from './feedback-metrics.js';
@@ -40,6 +41,8 @@ export interface ServerParts {
   feedbackOrigins?: readonly string[];
   /** How long feedback waits for its interaction, in milliseconds; default 30 days. */
   parkedFeedbackMs?: number;
+  /** Where it keeps what it needs to start while Postgres is away; without it such a start knows nothing. */
+  state?: StateFolder;
 }
 
 declare module 'fastify' {
@@ -63,6 +66,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     maxInFlight: parts.maxInFlight,
     ...(parts.captureLimits === undefined ? {} : { limits: parts.captureLimits }),
     ...(parts.spool === undefined ? {} : { spool: parts.spool }),
+    ...(parts.state === undefined ? {} : { state: parts.state }),
   });
   const app: FastifyInstance = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
@@ -109,9 +113,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     if (closing) request.raw.socket.end();
   });
   app.addHook('onReady', async () => {
-    await gateway
-      .refresh()
-      .catch((error: unknown) => logger.warn({ detail: errorDetail(error) }, 'models could not be read yet'));
+    await gateway.open();
   });
   // Without this a connection kept alive by a request under way holds the shutdown up until its client lets go.
   app.addHook('preClose', async () => {

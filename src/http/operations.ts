@@ -16,4 +16,16 @@ export interface Operations {
   }): Promise<{ epoch: number; fromVersion: number; toVersion: number }>;
   /** Lets a version answer copies, see `startShadow`. */
   startShadow(input: Omit<Shadow, 'startedAt'>): Promise<Shadow>;
+  /**
+   * Asks the running cycle to promote its candidate; the cycle judges it. Throws `not_found` when none is running, and
+   * `temporal_unreachable`.
+   */
+  promote(input: {
+    model: string;
+    candidate: number;
+    actor: string;
+    reason: string;
+    requestId: string;
+    force: boolean;
+  }): Promise<void>;
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { chiSquareSf } from '../stats/index.js';
 import { isInSecondArm } from './assign-arm.js';
-import { bucket } from './bucketing.js';
+import { bucket, chooseVariation, getBucketRange } from './bucketing.js';
 
 describe('assignment', () => {
   it('never takes a subject off the second arm when only the share grows', () => {
@@ -18,6 +18,23 @@ describe('assignment', () => {
           expect(isInSecondArm(experiment, subject, share)).toBe(isInSecondArm(experiment, subject, share));
         },
       ),
+    );
+  });
+
+  it('is the first variation that GrowthBook would choose, for any share', () => {
+    const share = fc.oneof(
+      fc.double({ min: 0.0001, max: 0.5, noNaN: true }),
+      fc.integer({ min: 1, max: 5_000 }).map((tenThousandths) => tenThousandths / 10_000),
+    );
+    fc.assert(
+      fc.property(fc.uuid(), share, (experiment, given) => {
+        const ranges = getBucketRange(2, 1, [given, 1 - given]);
+        for (let n = 0; n < 50; n++) {
+          const chosen = chooseVariation(bucket(experiment, `subject-${n}`)!, ranges);
+          expect(isInSecondArm(experiment, `subject-${n}`, given)).toBe(chosen === 0);
+        }
+      }),
+      { numRuns: 300 },
     );
   });
 

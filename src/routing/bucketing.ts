@@ -1,11 +1,27 @@
+import { append, appendDigits, OFFSET } from './fnv1a.js';
+
+const BUCKETS = 10_000;
+
 /**
  * A number in [0, 1) for a value, uniform over values and independent between seeds: FNV-1a as GrowthBook's SDKs publish
  * it. Version 2 has 10,000 buckets and no bias between seeds; version 1 has 1,000. Null for a version that does not exist.
  */
 export function bucket(seed: string, value: string, version = 2): number | null {
-  if (version === 2) return (fnv1a32(`${fnv1a32(seed + value)}`) % 10_000) / 10_000;
-  if (version === 1) return (fnv1a32(value + seed) % 1_000) / 1_000;
+  if (version === 2) return bucketNumber(seed, value) / BUCKETS;
+  if (version === 1) return ((append(append(OFFSET, value), seed) >>> 0) % 1_000) / 1_000;
   return null;
+}
+
+let lastSeed = '';
+let lastSeedHash = OFFSET;
+
+/** The bucket of version 2, from 0 to 9,999. Builds no strings: it is asked for every request. */
+export function bucketNumber(seed: string, value: string): number {
+  if (seed !== lastSeed) {
+    lastSeedHash = append(OFFSET, seed);
+    lastSeed = seed;
+  }
+  return (appendDigits(OFFSET, append(lastSeedHash, value) >>> 0) >>> 0) % BUCKETS;
 }
 
 /** From, inclusive, and to, exclusive. */
@@ -35,10 +51,4 @@ export function getBucketRange(count: number, coverage: number, weights: readonl
 /** Index of the variation whose range holds the bucket; -1 for none. */
 export function chooseVariation(n: number, ranges: readonly BucketRange[]): number {
   return ranges.findIndex(([from, to]) => n >= from && n < to);
-}
-
-function fnv1a32(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
 }

@@ -1,6 +1,8 @@
 export { isInSecondArm } from './assign-arm.js';
+export { awaitGateways, type FollowedBy } from './await-gateways.js';
+export { awaitPromotion } from './await-promotion.js';
 export { changeRoute, type RouteChangeRequest, type RouteChangeResult } from './change-route.js';
-export { followRoutes, type RouteFollower } from './follow-routes.js';
+export { type FollowedRoute, followRoutes, type RouteFollower } from './follow-routes.js';
 export { readRoute, readRoutes } from './read-route.js';
 export type { NextRoute, Route, RouteAction } from './route.js';
 export {

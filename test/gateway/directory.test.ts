@@ -19,8 +19,8 @@ afterAll(async () => {
   await other.close();
 });
 
-const ask = (model: string) =>
-  server.request('/v1/chat/completions', { key: serve, body: { model, messages: [{ role: 'user', content: 'x' }] } });
+const ask = (model: string, content = 'x') =>
+  server.request('/v1/chat/completions', { key: serve, body: { model, messages: [{ role: 'user', content }] } });
 
 async function applyPolicy(name: string, change: Record<string, unknown>): Promise<void> {
   const row = await server.db.prisma.model.findUniqueOrThrow({ where: { name } });
@@ -53,7 +53,8 @@ describe('models, versions and policies in memory', () => {
       const change = { model: 'newest', expectedEpoch: version - 1, next, actor: 'test', reason: 'r', evidence: {} };
       await changeRoute(server.db, { ...change, action: 'promote' });
       await server.routes.refresh();
-      const answer = await ask('newest');
+      // A conversation of its own: one under way would stay on the version before.
+      const answer = await ask('newest', `question ${version}`);
       expect([answer.status, answer.headers.get('x-understudy-version')]).toEqual([200, String(version)]);
     }
   });

@@ -104,6 +104,7 @@ it('stores what a server killed with SIGKILL had spooled, once another runs', as
         DATABASE_URL: throughProxy,
         UNDERSTUDY_SUBJECT_KEY: SUBJECT_KEY,
         UNDERSTUDY_SPOOL: spool,
+        UNDERSTUDY_STATE: path.join(folder, 'state'),
         UNDERSTUDY_ARTIFACTS: path.join(folder, 'artifacts'),
         UNDERSTUDY_PORT: String(port),
         UPSTREAM_KEY: 'secret',

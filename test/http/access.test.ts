@@ -43,6 +43,7 @@ function bodyFor(path: string, model: string): unknown {
       interactions: [{ external_id: randomUUID(), timestamp, model, request: { messages }, response: { choices } }],
     };
   if (path === '/v1/feedback') return { feedback: [{ model, external_id: 'e', kind: 'copied' }] };
+  if (path.endsWith('/promote')) return { candidate: 1, reason: 'test' };
   if (path.endsWith('/rollback')) return { reason: 'test' };
   return undefined;
 }

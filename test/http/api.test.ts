@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UnderstudyError } from '../../src/errors.js';
 import { newId } from '../../src/interactions/index.js';
-import { changeRoute } from '../../src/routing/index.js';
+import { changeRoute, readRoute } from '../../src/routing/index.js';
 import { seedExperiment, seedModel, seedVersion, startTestServer, type TestServer } from './support.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: answers are looked at, not programmed against
@@ -11,7 +11,7 @@ let server: TestServer;
 let admin: string;
 
 beforeAll(async () => {
-  server = await startTestServer();
+  server = await startTestServer({ gateway: 'gateway of the test' });
   admin = await server.key('admin');
   await seedModel(server, 'support');
   await seedVersion(server.db, 'support', 2);
@@ -282,6 +282,65 @@ describe('POST /api/v1/models/:model/rollback', () => {
     expect((await post(path, { reason: 'r' }, { 'idempotency-key': 'x'.repeat(201) }))[0]).toBe(400);
     expect((await post('/api/v1/models/nobody/rollback', { reason: 'r' }))[0]).toBe(404);
     expect(server.rollBack.calls).toEqual([]);
+  });
+});
+
+describe('POST /api/v1/models/:model/rollback with wait', () => {
+  it('says how many gateways follow, and names those that do not', async () => {
+    const before = server.rollBack.answer;
+    const { epoch } = await readRoute(server.db, 'support');
+    server.rollBack.answer = async () => ({ epoch, fromVersion: 2, toVersion: 1 });
+    const [status, body] = await post('/api/v1/models/support/rollback', { reason: 'r', wait: true });
+    expect([status, body]).toMatchObject([200, { epoch, followed_by: { gateways: 1, silent: [] } }]);
+    expect(body.followed_by.ms).toBeLessThan(5_000);
+    // Nobody can follow an epoch that nobody made.
+    server.rollBack.answer = async () => ({ epoch: epoch + 1, fromVersion: 2, toVersion: 1 });
+    const late = await post('/api/v1/models/support/rollback', { reason: 'r', wait: true, timeout_s: 0.3 });
+    server.rollBack.answer = before;
+    expect(late).toMatchObject([
+      504,
+      { error: { code: 'gateways_behind', details: { missing: 'gateway of the test', epoch: epoch + 1 } } },
+    ]);
+  });
+});
+
+describe('POST /api/v1/models/:model/promote', () => {
+  const path = '/api/v1/models/support/promote';
+
+  it('passes on candidate, actor, reason, force and the idempotency key', async () => {
+    server.promote.calls.length = 0;
+    const body = { candidate: 2, actor: 'ada', reason: 'checked by hand', force: true };
+    expect(await post(path, body, { 'idempotency-key': 'ticket-10' })).toEqual([200, { request_id: 'ticket-10' }]);
+    expect(server.promote.calls).toEqual([{ model: 'support', ...body, requestId: 'ticket-10' }]);
+  });
+
+  it('waits with wait until the candidate is champion and every gateway follows', async () => {
+    const { epoch } = await readRoute(server.db, 'support');
+    server.promote.answer = async () => {
+      const next = { champion: 2, previous: 1, challenger: null, share: null, experimentId: null };
+      const change = { model: 'support', expectedEpoch: epoch, next, actor: 'cycle', reason: 'r', evidence: {} };
+      // As a cycle does it: some time after it was asked.
+      setTimeout(() => void changeRoute(server.db, { ...change, action: 'promote' }), 100);
+    };
+    const [status, body] = await post(path, { candidate: 2, reason: 'r', wait: true });
+    server.promote.answer = async () => undefined;
+    expect([status, body]).toMatchObject([200, { epoch: epoch + 1, followed_by: { gateways: 1, silent: [] } }]);
+    expect(server.routes.current('support')).toMatchObject({ champion: 2 });
+  });
+
+  it('says that the candidate was not promoted, that no cycle is running, and checks its input', async () => {
+    expect(await post(path, { candidate: 1, reason: 'r', wait: true, timeout_s: 0.3 })).toMatchObject([
+      504,
+      { error: { code: 'not_promoted', details: { version: 1, model: 'support' } } },
+    ]);
+    server.promote.answer = async () => {
+      throw new UnderstudyError('not_found', { what: 'A running cycle of "support"' });
+    };
+    expect(await post(path, { candidate: 2, reason: 'r' })).toMatchObject([404, { error: { code: 'not_found' } }]);
+    server.promote.answer = async () => undefined;
+    for (const wrong of [{}, { reason: 'r' }, { candidate: 0, reason: 'r' }, { candidate: 1, reason: '' }])
+      expect((await post(path, wrong))[0]).toBe(400);
+    expect((await post('/api/v1/models/nobody/promote', { candidate: 1, reason: 'r' }))[0]).toBe(404);
   });
 });
 

@@ -8,6 +8,7 @@ import { createServer, type Operations } from '../../src/http/index.js';
 import { digestOf, parsePolicy } from '../../src/policy/index.js';
 import { changeRoute, followRoutes, type RouteFollower, readRoute } from '../../src/routing/index.js';
 import { startShadow } from '../../src/shadow/index.js';
+import type { StateFolder } from '../../src/state/index.js';
 import { createLogger } from '../../src/telemetry/index.js';
 import { createTestDatabase } from '../support/database.js';
 import { type StubUpstream, startStubUpstream } from '../support/stub-upstream.js';
@@ -24,6 +25,7 @@ export interface TestServer {
   upstream: StubUpstream;
   /** What was asked of the injected operations; replace `answer` to let them fail. */
   rollBack: { calls: unknown[]; answer: Operations['rollBack'] };
+  promote: { calls: unknown[]; answer: Operations['promote'] };
   /** Everything that was logged, at the lowest level. */
   log: string[];
   /** A key of these scopes. */
@@ -43,6 +45,10 @@ export interface TestServerOptions {
   through?: (databaseUrl: string) => string;
   clock?: () => number;
   maxInFlight?: number;
+  /** Where it keeps what it needs for a start while Postgres is away. */
+  state?: StateFolder;
+  /** Registers as a gateway under this name. */
+  gateway?: string;
 }
 
 /** A whole server on a free port, with a database and an upstream of its own. */
@@ -51,12 +57,18 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const db = createDb(database.url, { max: 4 });
   const serverDb = createDb(options.through?.(database.url) ?? database.url, { max: 8 });
   const upstream = await startStubUpstream();
-  const routes = await followRoutes(serverDb, { pollMs: 200, ...(options.clock ? { clock: options.clock } : {}) });
+  const routes = await followRoutes(serverDb, {
+    pollMs: 200,
+    ...(options.clock ? { clock: options.clock } : {}),
+    ...(options.state ? { saved: { state: options.state } } : {}),
+    ...(options.gateway ? { gateway: options.gateway } : {}),
+  });
   const log: string[] = [];
   const rollBack: TestServer['rollBack'] = {
     calls: [],
     answer: async () => ({ epoch: 2, fromVersion: 2, toVersion: 1 }),
   };
+  const promote: TestServer['promote'] = { calls: [], answer: async () => undefined };
   const app = createServer({
     db: serverDb,
     subjectKey: SUBJECT_KEY,
@@ -66,6 +78,10 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       rollBack(input) {
         rollBack.calls.push(input);
         return rollBack.answer(input);
+      },
+      promote(input) {
+        promote.calls.push(input);
+        return promote.answer(input);
       },
     },
     secrets(reference) {
@@ -77,6 +93,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     ...(options.maxInFlight === undefined ? {} : { maxInFlight: options.maxInFlight }),
     ...(options.spool ? { spool: options.spool } : {}),
     ...(options.feedbackOrigins ? { feedbackOrigins: options.feedbackOrigins } : {}),
+    ...(options.state ? { state: options.state } : {}),
     ...(options.captureLimits ? { captureLimits: options.captureLimits } : {}),
   });
   const url = await app.listen({ port: 0, host: '127.0.0.1' });
@@ -87,6 +104,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     routes,
     upstream,
     rollBack,
+    promote,
     log,
     key: async (scopes, model) =>
       (await createKey(db, { name: 'test', scopes: [scopes].flat(), model: model ?? null })).key,

@@ -4,7 +4,9 @@ export interface CuttableProxy {
   port: number;
   /** Ends every connection and refuses new ones, as a server that was stopped does. */
   cut(): Promise<void>;
-  /** Accepts connections again, on the same port. */
+  /** The connections there are say nothing any more, and nobody is told; new ones work. As a cable that was pulled. */
+  freeze(): void;
+  /** Accepts connections again, on the same port. Does nothing while it does. */
   restore(): Promise<void>;
   close(): Promise<void>;
 }
@@ -39,5 +41,13 @@ export async function startCuttableProxy(host: string, port: number): Promise<Cu
     for (const socket of sockets) socket.destroy();
     await closed;
   };
-  return { port: own, cut, restore: () => listen(own), close: cut };
+  return {
+    port: own,
+    cut,
+    freeze() {
+      for (const socket of sockets) socket.unpipe().pause().removeAllListeners('close');
+    },
+    restore: async () => (server.listening ? undefined : listen(own)),
+    close: cut,
+  };
 }

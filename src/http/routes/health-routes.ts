@@ -38,9 +38,15 @@ export function healthRoutes(
       errors: ['schema_outdated'],
     },
     async () => {
-      await within(PATIENCE_MS, assertMigrated(parts.db.pool));
-      if (parts.routes.age() === undefined)
-        throw new UnderstudyError('database_unreachable', { detail: 'routes were not read yet' });
+      await within(PATIENCE_MS, assertMigrated(parts.db.pool)).catch((error: unknown) => {
+        if (!(error instanceof UnderstudyError) || error.code !== 'database_unreachable') throw error;
+        const { detail } = error.details;
+        throw new UnderstudyError('database_unreachable', { detail: `${String(detail)}; ${inForce(parts.routes)}` });
+      });
+      if (parts.routes.status().source !== 'postgres')
+        throw new UnderstudyError('database_unreachable', {
+          detail: `routes were not read yet; ${inForce(parts.routes)}`,
+        });
       return { status: 'ready' as const };
     },
   );
@@ -74,6 +80,15 @@ export function healthRoutes(
       return document;
     },
   );
+}
+
+/** What is served meanwhile: a server that is not ready may still answer. */
+function inForce(routes: RouteFollower): string {
+  const age = routes.age();
+  if (age === undefined) return 'no route is known here';
+  return Number.isFinite(age)
+    ? `routes read ${Math.round(age / 1_000)} s ago are in force`
+    : 'routes of unknown age are in force';
 }
 
 /** Whatever is wrong with Postgres, but for its schema, is that it cannot be reached in time. */

@@ -3,9 +3,24 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Db } from '../../db/index.js';
 import { UnderstudyError } from '../../errors.js';
+import { awaitGateways, awaitPromotion, readRoute } from '../../routing/index.js';
 import type { RouteTable } from '../define-route.js';
 import type { Operations } from '../operations.js';
 import { modelParams, requireModel } from './model-params.js';
+
+const actor = z.string().trim().min(1).max(200).optional();
+const reason = z.string().trim().min(1).max(200);
+const version = z.int().min(1).max(2_147_483_647);
+const wait = z.boolean().optional().describe('Answer when every gateway follows the new route');
+const timeout = z.number().gt(0).max(60).default(10).describe('With `wait`: for how many seconds');
+const followedBy = z
+  .strictObject({
+    gateways: z.int().describe('Those that follow the new route'),
+    ms: z.number().describe('From the change to the last of them'),
+    silent: z.array(z.string()).describe('Those that give no sign of life: dead, or cut off from Postgres'),
+  })
+  .optional()
+  .describe('With `wait`');
 
 /** What operators do to a model. */
 export function operateRoutes(app: FastifyInstance, table: RouteTable, db: Db, operations: Operations): void {
@@ -19,11 +34,19 @@ export function operateRoutes(app: FastifyInstance, table: RouteTable, db: Db, o
       params: modelParams,
       headers: { 'idempotency-key': 'The same key again answers what the first request did' },
       body: z.strictObject({
-        to_version: z.int().min(1).max(2_147_483_647).optional(),
-        actor: z.string().trim().min(1).max(200).optional(),
-        reason: z.string().trim().min(1).max(200),
+        to_version: version.optional(),
+        actor,
+        reason,
+        wait,
+        timeout_s: timeout,
       }),
-      answer: z.strictObject({ epoch: z.int(), from_version: z.int(), to_version: z.int(), request_id: z.string() }),
+      answer: z.strictObject({
+        epoch: z.int(),
+        from_version: z.int(),
+        to_version: z.int(),
+        request_id: z.string(),
+        followed_by: followedBy,
+      }),
       errors: [
         'unknown_model',
         'unknown_version',
@@ -31,6 +54,7 @@ export function operateRoutes(app: FastifyInstance, table: RouteTable, db: Db, o
         'nothing_to_roll_back',
         'request_id_reused',
         'route_conflict',
+        'gateways_behind',
       ],
     },
     async ({ params: { model }, body, principal, request }) => {
@@ -43,7 +67,64 @@ export function operateRoutes(app: FastifyInstance, table: RouteTable, db: Db, o
         reason: body.reason,
         requestId,
       });
-      return { epoch: done.epoch, from_version: done.fromVersion, to_version: done.toVersion, request_id: requestId };
+      const timeoutMs = 1_000 * body.timeout_s;
+      const facts = {
+        epoch: done.epoch,
+        from_version: done.fromVersion,
+        to_version: done.toVersion,
+        request_id: requestId,
+      };
+      return body.wait
+        ? { ...facts, followed_by: await awaitGateways(db, { model, epoch: done.epoch, timeoutMs }) }
+        : facts;
+    },
+  );
+
+  table.define(
+    app,
+    {
+      method: 'POST',
+      path: '/api/v1/models/:model/promote',
+      summary: 'Ask the running cycle to promote its candidate; the cycle judges it',
+      scope: 'operate',
+      params: modelParams,
+      headers: { 'idempotency-key': 'Goes into the message as its request id' },
+      body: z.strictObject({
+        candidate: version,
+        actor,
+        reason,
+        force: z.boolean().optional().describe('Also before experiment.min_duration; recorded as forced'),
+        wait: wait.describe('Answer when it is champion and every gateway follows'),
+        timeout_s: timeout,
+      }),
+      answer: z.strictObject({
+        request_id: z.string(),
+        epoch: z.int().optional().describe('With `wait`: of the promotion'),
+        followed_by: followedBy,
+      }),
+      errors: ['unknown_model', 'not_found', 'temporal_unreachable', 'not_promoted', 'gateways_behind'],
+    },
+    async ({ params: { model }, body, principal, request }) => {
+      const requestId = idempotencyKey(request.headers['idempotency-key']) ?? randomUUID();
+      await requireModel(db, model);
+      const before = await readRoute(db, model);
+      await operations.promote({
+        model,
+        candidate: body.candidate,
+        actor: body.actor ?? `key ${principal.name}`.slice(0, 200),
+        reason: body.reason,
+        requestId,
+        force: body.force ?? false,
+      });
+      if (!body.wait) return { request_id: requestId };
+      const timeoutMs = 1_000 * body.timeout_s;
+      const epoch = await awaitPromotion(db, {
+        model,
+        version: body.candidate,
+        epoch: before.epoch,
+        timeoutMs,
+      });
+      return { request_id: requestId, epoch, followed_by: await awaitGateways(db, { model, epoch, timeoutMs }) };
     },
   );
 }
