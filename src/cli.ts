@@ -64,6 +64,21 @@ db.command('migrate')
   .addOption(json())
   .action(lazily(async () => (await import('./commands/db-migrate.js')).dbMigrate));
 
+const partitions = db.command('partitions').description('months of interactions and feedback');
+partitions
+  .command('list')
+  .description('the months that are stored, with their size')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/db-partitions.js')).dbPartitionsList));
+partitions
+  .command('drop')
+  .argument('<table>', 'interactions or feedback')
+  .argument('<month>', 'e.g. 2026-08, in UTC')
+  .option('--force', 'also a month that an experiment or a cycle still needs')
+  .addOption(json())
+  .description('delete a month for good, at once; datasets keep what they froze')
+  .action(lazily(async () => (await import('./commands/db-partitions.js')).dbPartitionsDrop));
+
 const model = program.command('model').description('models and their policies');
 model
   .command('apply')

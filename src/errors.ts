@@ -44,6 +44,11 @@ export const ERRORS = {
     retryable: false,
     message: 'This Idempotency-Key came with another body before. Use a new key for a new request.',
   },
+  unsupported_otlp: {
+    status: 415,
+    retryable: false,
+    message: 'Send OTLP as application/x-protobuf or application/json, plain or with "Content-Encoding: gzip".',
+  },
   conflict: { status: 409, retryable: false, message: '{detail}' },
   payload_too_large: {
     status: 413,
@@ -201,6 +206,11 @@ export const ERRORS = {
   artifact_refused: { status: 422, retryable: false, message: 'Artifact {uri} is refused: {detail}.' },
 
   // Operating
+  month_needed: {
+    status: 409,
+    retryable: false,
+    message: '{month} of {table} is still needed: {why}. With --force it is dropped all the same.',
+  },
   database_unreachable: {
     status: 503,
     retryable: true,

@@ -4,13 +4,14 @@ import { environment, readConfig, readSecret } from './config.js';
 import { createDb } from './db/index.js';
 import { errorDetail, UnderstudyError } from './errors.js';
 import { rollBack } from './experiments/index.js';
-import { createServer } from './http/index.js';
+import { startHousekeeping } from './housekeeping/index.js';
+import { createServer, VERSION } from './http/index.js';
 import { startWatchLoop } from './monitoring/index.js';
 import { followRoutes } from './routing/index.js';
 import { loadVersion, reportTroubles, startReconciler } from './serving/index.js';
 import { startShadow } from './shadow/index.js';
 import { stateOwner } from './state/index.js';
-import { createLogger } from './telemetry/index.js';
+import { createLogger, openTracing } from './telemetry/index.js';
 import { connectTemporalLazily, readTemporalConfig, SIGNALS, signalCycle, tellCycle } from './temporal/index.js';
 
 /** Gateway, capture, API, watch loop, adapter reconciler: everything that must go on while Temporal is down. */
@@ -29,6 +30,7 @@ async function main(): Promise<void> {
     // With a port that the system chooses, nobody can take this one's place.
     gateway: `${hostname()}:${config.port === 0 ? `process ${process.pid}` : config.port}`,
   });
+  const tracing = await openTracing(environment(), { version: VERSION, logger });
 
   const load = (model: string, version: number) => loadVersion(db, store, readSecret, { model, version });
   const server = createServer({
@@ -83,10 +85,13 @@ async function main(): Promise<void> {
     onError: warn('adapters not reconciled'),
   });
 
+  const housekeeping = startHousekeeping(db, logger);
+
   let stopping: Promise<void> | undefined;
   const stop = () => {
     stopping ??= (async () => {
-      await Promise.all([server.close(), watch.stop(), reconciler.stop()]);
+      await Promise.all([server.close(), watch.stop(), reconciler.stop(), housekeeping.stop()]);
+      await tracing?.close();
       await routes.close();
       await temporal.close();
       await db.close();

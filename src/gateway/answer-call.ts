@@ -4,6 +4,7 @@ import type { FeedbackTokens } from '../access/index.js';
 import { UnderstudyError } from '../errors.js';
 import { type CapturedInteraction, FALLBACK_TAG, hideSubjects, newId } from '../interactions/index.js';
 import type { FollowedRoute } from '../routing/index.js';
+import type { CallSpan, Tracing } from '../telemetry/index.js';
 import { type Attempt, createAttempts } from './attempts.js';
 import type { UpstreamResult, UpstreamStream } from './call-upstream.js';
 import type { CaptureQueue } from './capture-queue.js';
@@ -17,6 +18,7 @@ import { createSessions, sessionOf } from './sessions.js';
 import { spliceMember } from './splice-json.js';
 import { type StreamEnd, streamAnswer } from './stream-answer.js';
 import { subjectOfRequest } from './subject-of-request.js';
+import { endSpan, startSpan } from './trace-call.js';
 import { GONE, isFailure, type Upstreams, whyNot } from './upstreams.js';
 
 export interface AnswerParts {
@@ -28,6 +30,8 @@ export interface AnswerParts {
   metrics: GatewayMetrics;
   counts: { failures: number; fallbacks: number; withoutSubject: number };
   logger: Logger;
+  /** Undefined: nothing is traced. */
+  tracing: Tracing | undefined;
   /** The route of a model the caller may see, with what it refers to in memory; throws `unknown_model`. */
   routeFor(
     asked: { model: string; pinned?: number | undefined },
@@ -54,6 +58,7 @@ interface Asked {
   /** Assigned to an arm and captured; the others are only passed through. */
   learnsFrom: boolean;
   tags: Record<string, string>;
+  span: CallSpan | undefined;
 }
 
 /** How it ended. `bytes` is the size of the answer's text. */
@@ -91,14 +96,16 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
       const asked = { startedAt, call, request, route, subject, session, attempt, learnsFrom, tags: {} };
       const choice = choose(asked);
       parts.expose(choice, subject, askedAt);
-      return { ...asked, choice };
+      // An attempt that is answered from memory asks nobody.
+      const span = attempt.answered === undefined ? startSpan(parts.tracing, call, request, askedAt) : undefined;
+      return { ...asked, choice, span };
     } catch (error) {
       attempt.end(undefined);
       throw error;
     }
   }
 
-  function choose({ request, route, subject, session, learnsFrom }: Omit<Asked, 'choice'>): Choice {
+  function choose({ request, route, subject, session, learnsFrom }: Omit<Asked, 'choice' | 'span'>): Choice {
     const { model, pinned: version, body } = request;
     if (version === undefined) {
       if (!learnsFrom) return chooseVersion(route, null, 'challenger');
@@ -118,7 +125,13 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
   async function ask(asked: Asked): Promise<{ version: number; result: UpstreamResult }> {
     const { call, request, route, choice } = asked;
     const { text, stream, model, pinned } = request;
-    const question = { endpoint: call.endpoint, text, stream, headers: passedOn(call), client: call.client };
+    const question = {
+      endpoint: call.endpoint,
+      text,
+      stream,
+      headers: { ...passedOn(call), ...asked.span?.headers },
+      client: call.client,
+    };
     const last = pinned !== undefined || choice.version === route.champion;
     const result = await upstreams.ask(model, choice.version, question, last);
     if (last || !isFailure(result)) return { version: choice.version, result };
@@ -133,7 +146,9 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
   }
 
   /** Counts how it ended and captures it. */
-  function settle(asked: Asked, { version, status, why, response, bytes }: End): void {
+  function settle(asked: Asked, end: End): void {
+    const { version, status, why, response, bytes } = end;
+    endSpan(asked, end, directory);
     const { request, call, subject, session, choice, tags } = asked;
     const { id, askedAt, number } = asked.attempt;
     const latencyMs = performance.now() - asked.startedAt;

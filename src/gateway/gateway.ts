@@ -6,6 +6,7 @@ import { UnderstudyError } from '../errors.js';
 import { type Arm, hashSubject } from '../interactions/index.js';
 import type { FollowedRoute, RouteFollower } from '../routing/index.js';
 import type { StateFolder } from '../state/index.js';
+import type { Tracing } from '../telemetry/index.js';
 import { type AnswerParts, answerCalls } from './answer-call.js';
 import { type CaptureLimits, openCaptureQueue } from './capture-queue.js';
 import { chooseVersion } from './choose-version.js';
@@ -30,6 +31,8 @@ export interface GatewayParts {
   spool?: SpoolOptions;
   /** Where models and versions are kept for a start while Postgres is away. */
   state?: StateFolder;
+  /** Spans of the calls; without it nothing is traced. */
+  tracing?: Tracing;
 }
 
 /** Who is to answer a subject of an app that calls the model itself. */
@@ -116,6 +119,7 @@ export function openGateway(parts: GatewayParts): Gateway {
     metrics,
     counts,
     logger,
+    tracing: parts.tracing,
     routeFor,
     championOf: (route) => routes.current(route.model)?.champion ?? route.champion,
     expose,

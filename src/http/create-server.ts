@@ -7,6 +7,7 @@ import { type CaptureLimits, type Gateway, openGateway, type Secrets, type Spool
 import { newId, startFeedbackSweep } from '../interactions/index.js';
 import type { RouteFollower } from '../routing/index.js';
 import type { StateFolder } from '../state/index.js';
+import type { Tracing } from '../telemetry/index.js';
 import { createRouteTable } from './define-route.js';
 import { feedbackCors } from './feedback-cors.js';
 import { createFeedbackMetrics } from './feedback-metrics.js';
@@ -19,9 +20,10 @@ import { healthRoutes } from './routes/health-routes.js';
 import { historyRoutes } from './routes/history-routes.js';
 import { modelRoutes } from './routes/model-routes.js';
 import { operateRoutes } from './routes/operate-routes.js';
+import { otlpRoutes } from './routes/otlp-routes.js';
 import { shadowRoutes } from './routes/shadow-routes.js';
 
-const VERSION = '0.1.0';
+export const VERSION = '0.1.0';
 
 export interface ServerParts {
   db: Db;
@@ -43,6 +45,8 @@ export interface ServerParts {
   parkedFeedbackMs?: number;
   /** Where it keeps what it needs to start while Postgres is away; without it such a start knows nothing. */
   state?: StateFolder;
+  /** Closed by the caller, after the server. */
+  tracing?: Tracing;
 }
 
 declare module 'fastify' {
@@ -67,6 +71,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     ...(parts.captureLimits === undefined ? {} : { limits: parts.captureLimits }),
     ...(parts.spool === undefined ? {} : { spool: parts.spool }),
     ...(parts.state === undefined ? {} : { state: parts.state }),
+    ...(parts.tracing === undefined ? {} : { tracing: parts.tracing }),
   });
   const app: FastifyInstance = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
@@ -98,6 +103,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     gateway,
     metrics: feedbackMetrics,
   });
+  otlpRoutes(app, table, { db, subjectKey: parts.subjectKey, gateway, metrics: feedbackMetrics });
   modelRoutes(app, table, db);
   historyRoutes(app, table, db);
   operateRoutes(app, table, db, parts.operations);

@@ -44,6 +44,8 @@ export interface RouteDefinition<
   errors?: readonly ErrorCode[];
   /** Errors have OpenAI's shape. */
   openAi?: boolean;
+  /** Takes and answers OTLP, in JSON or protobuf; its errors are `google.rpc.Status`. */
+  otlp?: boolean;
   /** In bytes. */
   bodyLimit?: number;
 }
@@ -77,6 +79,7 @@ declare module 'fastify' {
   }
   interface FastifyContextConfig {
     openAi?: boolean;
+    otlp?: boolean;
   }
 }
 
@@ -94,7 +97,7 @@ export function createRouteTable(authenticator: Authenticator): RouteTable {
       app.route({
         method: definition.method,
         url: definition.path,
-        config: { openAi: definition.openAi ?? false },
+        config: { openAi: definition.openAi ?? false, otlp: definition.otlp ?? false },
         ...(definition.bodyLimit === undefined ? {} : { bodyLimit: definition.bodyLimit }),
         async onRequest(request) {
           if (scope === null) return;

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { errorDetail, UnderstudyError } from '../errors.js';
 import { toOpenAiError } from '../gateway/index.js';
 import type { RouteDefinition } from './define-route.js';
+import { sendOtlpError } from './otlp/send-otlp.js';
 
 /** Every error leaves through here: one table, two shapes (ours, and OpenAI's on the gateway), nothing quoted. */
 export function handleErrors(app: FastifyInstance, definitions: readonly RouteDefinition[]): void {
@@ -11,6 +12,7 @@ export function handleErrors(app: FastifyInstance, definitions: readonly RouteDe
       const level = error.code === 'internal' ? 'error' : 'warn';
       request.log[level]({ err: thrown, code: error.code, route: request.routeOptions.url }, 'a request failed');
     }
+    if (request.routeOptions.config.otlp === true) return sendOtlpError(error, request, reply);
     return send(error, request.routeOptions.config.openAi === true, reply);
   });
 
@@ -53,7 +55,10 @@ function translate(thrown: unknown, request: FastifyRequest): UnderstudyError {
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     return new UnderstudyError('payload_too_large', { limit: request.routeOptions.bodyLimit });
   }
-  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new UnderstudyError('unsupported_media_type');
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+    const { otlp } = request.routeOptions.config;
+    return new UnderstudyError(otlp === true ? 'unsupported_otlp' : 'unsupported_media_type');
+  }
   if (statusCode >= 400 && statusCode < 500) return new UnderstudyError('invalid_request', { detail: describe(code) });
   if (isUnreachable(thrown)) return new UnderstudyError('database_unreachable', { detail: errorDetail(thrown) });
   return new UnderstudyError('internal', { request: request.id }, { cause: thrown });

@@ -1,2 +1,2 @@
-export { createServer, type ServerParts } from './create-server.js';
+export { createServer, type ServerParts, VERSION } from './create-server.js';
 export type { Operations } from './operations.js';

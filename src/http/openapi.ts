@@ -18,11 +18,16 @@ const OPENAI = z.looseObject({
   }),
 });
 
+const OTLP_STATUS = z.strictObject({ code: z.int(), message: z.string() });
+const PROTOBUF = { 'application/x-protobuf': { schema: { type: 'string', format: 'binary' } } };
+
 /** Codes that any route may answer with. */
 const ANYWHERE: readonly ErrorCode[] = ['internal', 'database_unreachable'];
 const WITH_KEY: readonly ErrorCode[] = ['unauthorized', 'forbidden'];
 const WITH_INPUT: readonly ErrorCode[] = ['invalid_request'];
 const WITH_BODY: readonly ErrorCode[] = ['payload_too_large', 'unsupported_media_type'];
+
+const WITH_OTLP: readonly ErrorCode[] = ['payload_too_large', 'unsupported_otlp'];
 
 /** The OpenAPI 3.1 document of the routes, made from the very schemas that check their input. */
 export function describeApi(definitions: readonly RouteDefinition[], version: string): Record<string, unknown> {
@@ -40,7 +45,11 @@ export function describeApi(definitions: readonly RouteDefinition[], version: st
         key: { type: 'http', scheme: 'bearer', bearerFormat: 'us_…' },
         feedbackToken: { type: 'http', scheme: 'bearer', bearerFormat: 'usft_…' },
       },
-      schemas: { Error: schema(OURS, 'output'), OpenAiError: schema(OPENAI, 'output') },
+      schemas: {
+        Error: schema(OURS, 'output'),
+        OpenAiError: schema(OPENAI, 'output'),
+        OtlpStatus: schema(OTLP_STATUS, 'output'),
+      },
     },
   };
 }
@@ -73,13 +82,22 @@ function operation(definition: RouteDefinition): Record<string, unknown> {
     ],
     ...(documented === undefined
       ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: schema(documented, 'input') } } } }),
+      : {
+          requestBody: {
+            required: true,
+            content: {
+              'application/json': { schema: schema(documented, 'input') },
+              ...(definition.otlp ? PROTOBUF : {}),
+            },
+          },
+        }),
     responses: {
       200: {
         description: 'OK',
         content: {
           [contentType]: { schema: schema(definition.answer, 'output') },
           ...(definition.alsoStreams ? { 'text/event-stream': { schema: { type: 'string' } } } : {}),
+          ...(definition.otlp ? PROTOBUF : {}),
         },
       },
       ...errorResponses(definition),
@@ -94,16 +112,18 @@ function errorResponses(definition: RouteDefinition): Record<string, unknown> {
     ...ANYWHERE,
     ...(scope === null ? [] : WITH_KEY),
     ...(hasBody || params !== undefined || query !== undefined ? WITH_INPUT : []),
-    ...(hasBody ? WITH_BODY : []),
+    ...(hasBody ? (definition.otlp ? WITH_OTLP : WITH_BODY) : []),
     ...(definition.errors ?? []),
   ]);
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of codes) byStatus.set(ERRORS[code].status, [...(byStatus.get(ERRORS[code].status) ?? []), code]);
-  const $ref = `#/components/schemas/${definition.openAi ? 'OpenAiError' : 'Error'}`;
+  const name = definition.otlp ? 'OtlpStatus' : definition.openAi ? 'OpenAiError' : 'Error';
+  const $ref = `#/components/schemas/${name}`;
+  const also = definition.otlp ? PROTOBUF : {};
   return Object.fromEntries(
     [...byStatus].map(([status, found]) => [
       status,
-      { description: found.join(', '), content: { 'application/json': { schema: { $ref } } } },
+      { description: found.join(', '), content: { 'application/json': { schema: { $ref } }, ...also } },
     ]),
   );
 }

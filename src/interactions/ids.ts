@@ -12,7 +12,12 @@ export function newId(at?: Date): string {
  * milliseconds, whatever its spelling was.
  */
 export function deriveInteractionId(model: string, timestamp: Date, externalId: string): string {
-  return uuid7(timestamp.getTime(), hash('sha256', `${model}\0${timestamp.toISOString()}\0${externalId}`, 'buffer'));
+  return deriveId(timestamp, model, timestamp.toISOString(), externalId);
+}
+
+/** A UUIDv7 of an instant whose other bits are of SHA-256 over the parts, with ␀ between them: the same for the same parts. */
+export function deriveId(at: Date, ...parts: readonly string[]): string {
+  return uuid7(at.getTime(), hash('sha256', parts.join('\0'), 'buffer'));
 }
 
 /**

@@ -1,7 +1,7 @@
 export { exportedRecord } from './exported-record.js';
 export { FAILED_IN_ARM_SQL, FALLBACK_TAG } from './fallback.js';
 export { feedbackRecord, retraction } from './feedback-record.js';
-export { deriveInteractionId, newId } from './ids.js';
+export { deriveId, deriveInteractionId, newId } from './ids.js';
 export { usageOf } from './interaction-row.js';
 export { describeIssues, type ItemResult } from './item-result.js';
 export { latestOutcomes } from './outcome-sql.js';

@@ -76,6 +76,23 @@ async function stored(prefix: string): Promise<number> {
   return db.prisma.interaction.count({ where: { externalId: { startsWith: prefix } } });
 }
 
+describe('understudy db partitions', () => {
+  it('lists months and drops an old one, but not one that is still needed', async () => {
+    await db.pool.query("SELECT ensure_month_partition('interactions', '2024-08-15')");
+    const { stdout } = await understudy('db', 'partitions', 'list');
+    expect(stdout).toMatch(/^interactions +2024-08 +0 +[\d.]+ MB$/m);
+    const dropped = await understudy('db', 'partitions', 'drop', 'interactions', '2024-08');
+    expect(dropped).toMatchObject({ code: 0, stdout: expect.stringContaining('about 0 rows') });
+    const months = JSON.parse((await understudy('db', 'partitions', 'list', '--json')).stdout) as { month: string }[];
+    expect(months.map(({ month }) => month)).not.toContain('2024-08');
+
+    const current = new Date().toISOString().slice(0, 7);
+    const needed = await understudy('db', 'partitions', 'drop', 'interactions', current);
+    expect(needed).toMatchObject({ code: 1, stderr: expect.stringContaining('month_needed') });
+    expect(await understudy('db', 'partitions', 'drop', 'answers', current)).toMatchObject({ code: 1 });
+  });
+});
+
 describe('understudy import', () => {
   it('stores every line of a short file, and a second time nothing', async () => {
     const short = file('short.jsonl', [record('short-1'), record('short-2'), record('short-3')]);

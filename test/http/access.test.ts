@@ -33,6 +33,19 @@ const messages = [{ role: 'user', content: 'x' }];
 const choices = [{ index: 0, message: { role: 'assistant', content: 'y' } }];
 const timestamp = '2026-11-01T12:00:00Z';
 
+/** An OTLP export request with one interaction. */
+function genAiEvent(model: string): unknown {
+  const value = { stringValue: JSON.stringify([{ role: 'user', parts: [{ type: 'text', content: 'x' }] }]) };
+  const attributes = [
+    { key: 'understudy.model', value: { stringValue: model } },
+    { key: 'gen_ai.response.id', value: { stringValue: randomUUID() } },
+    { key: 'gen_ai.input.messages', value },
+  ];
+  const eventName = 'gen_ai.client.inference.operation.details';
+  const logRecords = [{ eventName, timeUnixNano: '1790000000000000000', attributes }];
+  return { resourceLogs: [{ scopeLogs: [{ logRecords }] }] };
+}
+
 /** A body that each route takes, about a model. */
 function bodyFor(path: string, model: string): unknown {
   if (path === '/v1/chat/completions') return { model, messages };
@@ -43,7 +56,9 @@ function bodyFor(path: string, model: string): unknown {
       interactions: [{ external_id: randomUUID(), timestamp, model, request: { messages }, response: { choices } }],
     };
   if (path === '/v1/feedback') return { feedback: [{ model, external_id: 'e', kind: 'copied' }] };
+  if (path.endsWith('/shadow')) return { version: 2, reason: 'test' };
   if (path.endsWith('/promote')) return { candidate: 1, reason: 'test' };
+  if (path === '/v1/logs') return genAiEvent(model);
   if (path.endsWith('/rollback')) return { reason: 'test' };
   return undefined;
 }
@@ -58,7 +73,12 @@ function ask(route: DocumentedRoute, model: string, key?: string): Promise<Respo
   });
 }
 
-const code = async (answer: Response) => ((await answer.json()) as { error: { code: string } }).error.code;
+/** OTLP has canonical codes of its own. */
+const OTLP_CODES: Record<number, string> = { 7: 'forbidden', 16: 'unauthorized' };
+async function errorOf(answer: Response): Promise<{ code: string | undefined; message: string }> {
+  const body = (await answer.json()) as { error?: { code: string; message: string }; code: number; message: string };
+  return body.error ?? { code: OTLP_CODES[body.code], message: body.message };
+}
 
 describe('every route', () => {
   it('is in the table this test walks over', () => {
@@ -72,7 +92,7 @@ describe('every route', () => {
       for (const key of [undefined, 'us_wrong', `us_${'A'.repeat(43)}`]) {
         const answer = await ask(route, 'mine', key);
         expect([route.path, answer.status]).toEqual([route.path, route.scope === null ? 200 : 401]);
-        if (route.scope !== null) expect(await code(answer)).toBe('unauthorized');
+        if (route.scope !== null) expect((await errorOf(answer)).code).toBe('unauthorized');
       }
     }
   });
@@ -85,9 +105,9 @@ describe('every route', () => {
         const answer = await ask(route, 'mine', key);
         expect([scope, route.path, answer.status]).toEqual([scope, route.path, allowed ? 200 : 403]);
         if (allowed) continue;
-        const body = (await answer.json()) as { error: { code: string; message: string } };
-        expect(body.error.code).toBe('forbidden');
-        expect(body.error.message).toContain(`"${route.scope}"`);
+        const error = await errorOf(answer);
+        expect(error.code).toBe('forbidden');
+        expect(error.message).toContain(`"${route.scope}"`);
       }
     }
   });

@@ -9,7 +9,7 @@ import { digestOf, parsePolicy } from '../../src/policy/index.js';
 import { changeRoute, followRoutes, type RouteFollower, readRoute } from '../../src/routing/index.js';
 import { startShadow } from '../../src/shadow/index.js';
 import type { StateFolder } from '../../src/state/index.js';
-import { createLogger } from '../../src/telemetry/index.js';
+import { createLogger, type Tracing } from '../../src/telemetry/index.js';
 import { createTestDatabase } from '../support/database.js';
 import { type StubUpstream, startStubUpstream } from '../support/stub-upstream.js';
 
@@ -49,6 +49,8 @@ export interface TestServerOptions {
   state?: StateFolder;
   /** Registers as a gateway under this name. */
   gateway?: string;
+  /** Spans of the calls; closed by the test. */
+  tracing?: Tracing;
 }
 
 /** A whole server on a free port, with a database and an upstream of its own. */
@@ -94,6 +96,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     ...(options.spool ? { spool: options.spool } : {}),
     ...(options.feedbackOrigins ? { feedbackOrigins: options.feedbackOrigins } : {}),
     ...(options.state ? { state: options.state } : {}),
+    ...(options.tracing ? { tracing: options.tracing } : {}),
     ...(options.captureLimits ? { captureLimits: options.captureLimits } : {}),
   });
   const url = await app.listen({ port: 0, host: '127.0.0.1' });
