@@ -15,6 +15,7 @@ import { headerOf, type ModelAnswer, type ModelCall, passedOn } from './model-ca
 import { toOpenAiError } from './openai-error.js';
 import { type ModelRequest, parseRequest } from './parse-request.js';
 import { createSessions, sessionOf } from './sessions.js';
+import type { Copied } from './shadow-traffic.js';
 import { spliceMember } from './splice-json.js';
 import { type StreamEnd, streamAnswer } from './stream-answer.js';
 import { subjectOfRequest } from './subject-of-request.js';
@@ -41,6 +42,8 @@ export interface AnswerParts {
   championOf(route: FollowedRoute): number;
   /** Records that a subject was assigned. */
   expose(choice: Choice, subject: string | null, exposedAt: Date): void;
+  /** Asks the model's shadow too, behind everybody's back. */
+  copy(copied: Copied): void;
   /** Registers something that `close` of the gateway waits for. */
   underWay(pending: Promise<unknown>): void;
 }
@@ -159,6 +162,9 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
       logger.warn({ interaction: id, model: request.model, version, why }, 'a request failed');
     }
     if (!request.store || !asked.learnsFrom) return;
+    if (status === 'complete' && request.pinned === undefined) {
+      parts.copy({ id, model: request.model, text: request.text, stream: request.stream });
+    }
     queue.interaction(
       {
         id,

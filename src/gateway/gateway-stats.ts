@@ -1,8 +1,9 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { CaptureStats } from './capture-queue.js';
+import type { ShadowStats } from './shadow-traffic.js';
 
 /** What a gateway has done since it started. */
-export interface GatewayStats extends CaptureStats {
+export interface GatewayStats extends CaptureStats, ShadowStats {
   /** Chat completions asked for, refused ones included. */
   requests: number;
   /** Answered with an error of ours or of an upstream. */
@@ -35,6 +36,8 @@ const COUNTERS = {
   spooled: ['understudy_spooled_captures_total', 'Captures written to the spool because Postgres did not keep up'],
   replayed: ['understudy_replayed_captures_total', 'Captures of the spool given to Postgres'],
   torn: ['understudy_torn_captures_total', 'Lines of the spool that were not written whole'],
+  shadowed: ['understudy_shadow_answers_total', 'Copies of requests that a shadow was asked, and stored answers of it'],
+  shadowSkipped: ['understudy_shadow_skipped_total', 'Copies not asked for want of room, or not stored'],
   dropped: ['understudy_dropped_captures_total', 'Captures given up; zero in a healthy system'],
 } as const satisfies Partial<Record<keyof GatewayStats, readonly [string, string]>>;
 

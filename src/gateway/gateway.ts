@@ -15,6 +15,7 @@ import { createGatewayMetrics, type GatewayStats } from './gateway-stats.js';
 import type { ModelAnswer, ModelCall } from './model-call.js';
 import { redactCaptures } from './redact-captures.js';
 import { addRouteMetrics } from './route-metrics.js';
+import { openShadowTraffic } from './shadow-traffic.js';
 import { openSpool, type SpoolOptions } from './spool.js';
 import { openUpstreams } from './upstreams.js';
 
@@ -85,7 +86,8 @@ export function openGateway(parts: GatewayParts): Gateway {
     logger,
   );
   const counts = { requests: 0, failures: 0, fallbacks: 0, withoutSubject: 0 };
-  const stats = () => ({ ...counts, ...queue.stats() });
+  const shadow = openShadowTraffic(db, upstreams, logger);
+  const stats = () => ({ ...counts, ...queue.stats(), ...shadow.stats() });
   const metrics = createGatewayMetrics(stats);
   addRouteMetrics(metrics.registry, routes);
   const pending = new Set<Promise<unknown>>();
@@ -123,6 +125,7 @@ export function openGateway(parts: GatewayParts): Gateway {
     routeFor,
     championOf: (route) => routes.current(route.model)?.champion ?? route.champion,
     expose,
+    copy: shadow.copy,
     underWay,
   });
 
@@ -158,11 +161,14 @@ export function openGateway(parts: GatewayParts): Gateway {
         .map((name) => ({ name, createdAt: directory.model(name)!.createdAt })),
     stats,
     metrics: metrics.registry,
-    open: directory.open,
+    async open() {
+      await Promise.all([directory.open(), shadow.refresh().catch(() => undefined)]);
+    },
     async close() {
       directory.close();
       // An answer may turn into a stream while it is waited for.
       while (pending.size > 0) await Promise.allSettled(pending);
+      await shadow.close();
       await queue.close();
       await upstreams.close();
     },

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Db } from '../db/index.js';
 import { errorDetail } from '../errors.js';
-import { type Shadow, storeShadowAnswer } from '../shadow/index.js';
+import { readShadows, type Shadow, storeShadowAnswer } from '../shadow/index.js';
 import { spliceMember } from './splice-json.js';
 import { isFailure, type Upstreams, whyNot } from './upstreams.js';
 
@@ -17,12 +17,22 @@ export interface Copied {
 
 export interface ShadowTraffic {
   /** Asks the shadow behind everybody's back, for the share of requests that is its. Never throws. */
-  copy(copied: Copied, shadow: Shadow | undefined): void;
-  stats(): { shadowed: number; shadowSkipped: number };
+  copy(copied: Copied): void;
+  stats(): ShadowStats;
+  /** Reads which models have a shadow; throws when Postgres is away. They are read again every second either way. */
+  refresh(): Promise<void>;
   /** Waits for what is under way. */
   close(): Promise<void>;
 }
 
+export interface ShadowStats {
+  /** Copies asked of a shadow whose answer was stored. */
+  shadowed: number;
+  /** Copies not asked for want of room, or whose answer could not be stored. */
+  shadowSkipped: number;
+}
+
+const POLL_MS = 1_000;
 /** Copies under way at once; what comes meanwhile is not copied: people come first. */
 const MOST = 32;
 
@@ -37,7 +47,17 @@ export function openShadowTraffic(
   clock: () => number = Date.now,
 ): ShadowTraffic {
   const underWay = new Set<Promise<void>>();
+  let shadows = new Map<string, Shadow>();
   const counts = { shadowed: 0, shadowSkipped: 0 };
+
+  async function refresh(): Promise<void> {
+    shadows = await readShadows(db, new Date(clock()));
+  }
+  const timer = setInterval(() => {
+    // While Postgres is away no answer could be stored, and the shadows known end by themselves.
+    refresh().catch(() => undefined);
+  }, POLL_MS);
+  timer.unref();
 
   async function ask({ id, model, text, stream }: Copied, version: number): Promise<void> {
     const startedAt = performance.now();
@@ -64,7 +84,9 @@ export function openShadowTraffic(
   }
 
   return {
-    copy(copied, shadow) {
+    refresh,
+    copy(copied) {
+      const shadow = shadows.get(copied.model);
       if (shadow === undefined || shadow.endsAt.getTime() <= clock() || !isIn(copied.id, shadow.share)) return;
       if (underWay.size >= MOST) {
         counts.shadowSkipped += 1;
@@ -81,6 +103,7 @@ export function openShadowTraffic(
     },
     stats: () => ({ ...counts }),
     async close() {
+      clearInterval(timer);
       await Promise.all(underWay);
     },
   };

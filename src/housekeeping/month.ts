@@ -1,7 +1,7 @@
 import { UnderstudyError } from '../errors.js';
 
 /** The tables that are partitioned by month. */
-export const MONTHLY_TABLES = ['interactions', 'feedback'] as const;
+export const MONTHLY_TABLES = ['interactions', 'feedback', 'shadow_answers'] as const;
 export type MonthlyTable = (typeof MONTHLY_TABLES)[number];
 
 /** A month in UTC. */
