@@ -45,11 +45,11 @@ export async function npmPeer(context: BenchContext, name: string): Promise<Peer
 /** A Python package of bench/peers/requirements.txt in a virtual environment of its own, installed when it is missing. */
 export async function pythonPeer(context: BenchContext, name: string): Promise<Peer & { python: string }> {
   const lines = readFileSync(path.join(PEERS, 'requirements.txt'), 'utf8').split('\n');
-  const line = lines.map((text) => text.trim()).find((text) => /^[\w.-]+/.exec(text)?.[0] === name);
+  const line = lines.map((text) => text.trim()).find((text) => /^[^=\s]+/.exec(text)?.[0] === name);
   const version = line?.split('==')[1]?.trim();
   if (line === undefined || version === undefined) throw new Error(`bench/peers/requirements.txt does not pin ${name}`);
   const key = createHash('sha256').update(line).digest('hex').slice(0, 12);
-  const title = `python-${name}-${version}-${process.platform}-${process.arch}-${key}`;
+  const title = `python-${name.replace(/\[.*/, '')}-${version}-${process.platform}-${process.arch}-${key}`;
   const folder = await installed(context, title, async (draft, run) => {
     // A virtual environment knows its own path, so that it is made where it stays.
     const target = path.join(peersFolder(), title, 'venv');

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Logger } from 'pino';
 import type { FeedbackTokens } from '../access/index.js';
 import { UnderstudyError } from '../errors.js';
-import { type CapturedInteraction, FALLBACK_TAG, hideSubjects, newId } from '../interactions/index.js';
+import { type CapturedInteraction, FALLBACK_TAG, hideSubjects, newId, usageOf } from '../interactions/index.js';
 import type { FollowedRoute } from '../routing/index.js';
 import type { CallSpan, Tracing } from '../telemetry/index.js';
 import { type Attempt, createAttempts } from './attempts.js';
@@ -18,7 +18,7 @@ import { createSessions, sessionOf } from './sessions.js';
 import type { Copied } from './shadow-traffic.js';
 import { spliceMember } from './splice-json.js';
 import { type StreamEnd, streamAnswer } from './stream-answer.js';
-import { subjectOfRequest } from './subject-of-request.js';
+import { openSubjects } from './subject-of-request.js';
 import { endSpan, startSpan } from './trace-call.js';
 import { GONE, isFailure, type Upstreams, whyNot } from './upstreams.js';
 
@@ -70,7 +70,11 @@ interface End {
   status: CapturedInteraction['status'];
   /** Of anything but a complete answer; safe to log, to store and to show. */
   why: string;
-  response: Record<string, unknown> | null;
+  response: CapturedInteraction['response'];
+  /** Of a response that is text. */
+  usage?: NonNullable<CapturedInteraction['usage']>;
+  /** The response as an object, where there is one; for the span. */
+  json: Record<string, unknown> | null;
   bytes: number;
 }
 
@@ -81,6 +85,7 @@ interface End {
 export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<ModelAnswer> {
   const { subjectKey, directory, upstreams, queue, metrics, counts, logger } = parts;
   const sessions = createSessions();
+  const subjects = openSubjects(subjectKey);
   const attempts = createAttempts();
 
   async function receive(call: ModelCall): Promise<Asked> {
@@ -89,7 +94,7 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
     const request = parseRequest(call.body);
     await parts.routeFor(request, call.maySee);
     const learnsFrom = call.endpoint === 'chat/completions';
-    const subject = subjectOfRequest(subjectKey, headerOf(call, 'x-understudy-subject'), request.body);
+    const subject = subjects.of(headerOf(call, 'x-understudy-subject'), request.body);
     if (learnsFrom && subject === null) counts.withoutSubject += 1;
     const attempt = await attempts.begin(call, subject, () => ({ id: newId(askedAt), askedAt }));
     const session = headerOf(call, 'x-understudy-session')?.slice(0, 512) ?? null;
@@ -150,7 +155,7 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
 
   /** Counts how it ended and captures it. */
   function settle(asked: Asked, end: End): void {
-    const { version, status, why, response, bytes } = end;
+    const { version, status, why, response, usage, bytes } = end;
     endSpan(asked, end, directory);
     const { request, call, subject, session, choice, tags } = asked;
     const { id, askedAt, number } = asked.attempt;
@@ -165,6 +170,7 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
     if (status === 'complete' && request.pinned === undefined) {
       parts.copy({ id, model: request.model, text: request.text, stream: request.stream });
     }
+    const hidden = hideSubjects(subjectKey, request.body);
     queue.interaction(
       {
         id,
@@ -177,14 +183,15 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
         assignedVersion: choice.assignedVersion,
         version,
         status,
-        request: hideSubjects(subjectKey, request.body),
+        request: hidden === request.body ? request.text : hidden,
         response,
+        ...(usage === undefined ? {} : { usage }),
         latencyMs,
         tags,
         attempt: number,
       },
       // Parsed JSON takes several times its text.
-      4 * (call.body.length + bytes) + 1_024,
+      (typeof response === 'string' ? 2 : 4) * (call.body.length + bytes) + 1_024,
     );
   }
 
@@ -215,13 +222,14 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
     const headers = understudyHeaders(asked, version, feedbackToken(asked));
     if (result.kind === 'stream') {
       const body = streamOf(asked, result.stream, ({ status, why, response, bytes }) => {
-        settle(asked, { version, status, why: why ?? GONE, response, bytes });
+        settle(asked, { version, status, why: why ?? GONE, response, json: response, bytes });
         attempt.end(undefined);
       });
       return { status: result.status, headers: { ...result.headers, ...headers }, body };
     }
-    settle(asked, { version, why: whyNot(result), ...endOf(asked, result) });
-    const whole = answerOf(asked, result, headers);
+    const { body, ...end } = endOf(asked, result);
+    settle(asked, { version, why: whyNot(result), ...end });
+    const whole = answerOf(result, body, headers);
     attempt.end(whole.status < 400 ? whole : undefined);
     return whole;
   }
@@ -241,42 +249,55 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
 
 type WholeResult = Exclude<UpstreamResult, { kind: 'stream' }>;
 
-function endOf({ attempt: { id } }: Asked, result: WholeResult): Pick<End, 'status' | 'response' | 'bytes'> {
-  if (result.kind === 'gone') return { status: 'incomplete', response: null, bytes: 0 };
-  if (result.kind === 'failure') return { status: 'failed', response: null, bytes: 0 };
-  const { json, text } = result;
-  if (result.status >= 400) return { status: 'failed', response: json, bytes: text.length };
-  return { status: 'complete', response: json && { ...json, id, upstream_id: json.id }, bytes: text.length };
-}
-
-function answerOf(
+/** What is captured of an answer in one piece, and the body that the client gets. */
+function endOf(
   { attempt: { id }, learnsFrom }: Asked,
   result: WholeResult,
-  headers: Record<string, string>,
-): ModelAnswer {
-  if (result.kind === 'answer') {
-    const isOurs = learnsFrom && result.status < 400;
-    return {
-      status: result.status,
-      headers: { 'content-type': 'application/json', ...result.headers, ...headers },
-      body: isOurs ? spliceMember(result.text, 'id', id) : result.text,
-    };
+): Pick<End, 'status' | 'response' | 'usage' | 'json' | 'bytes'> & { body: string } {
+  if (result.kind !== 'answer') {
+    const status = result.kind === 'gone' ? 'incomplete' : 'failed';
+    return { status, response: null, json: null, bytes: 0, body: JSON.stringify(toOpenAiError(failed(result))) };
   }
-  const error = new UnderstudyError('upstream_failed', { detail: whyNot(result) });
+  const { json, text } = result;
+  if (result.status >= 400 || json === null)
+    return { status: 'failed', response: json, json, bytes: text.length, body: text };
+  if (!learnsFrom) return { status: 'complete', response: null, json, bytes: text.length, body: text };
+  const body = spliceMember(text, 'id', id);
   return {
-    status: error.status,
-    headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(toOpenAiError(error)),
+    status: 'complete',
+    response: withUpstreamId(body, json.id),
+    usage: usageOf(json),
+    json,
+    bytes: text.length,
+    body,
   };
+}
+
+/** The answer as it is stored: with our id, and with the upstream's behind everything else. */
+function withUpstreamId(body: string, upstreamId: unknown): string {
+  if (upstreamId === undefined) return body;
+  return `${body.slice(0, body.lastIndexOf('}'))},"upstream_id":${JSON.stringify(upstreamId)}}`;
+}
+
+function failed(result: WholeResult): UnderstudyError {
+  return new UnderstudyError('upstream_failed', { detail: whyNot(result) });
+}
+
+function answerOf(result: WholeResult, body: string, headers: Record<string, string>): ModelAnswer {
+  headers['content-type'] = 'application/json';
+  if (result.kind !== 'answer') return { status: failed(result).status, headers, body };
+  Object.assign(headers, result.headers);
+  return { status: result.status, headers, body };
 }
 
 function understudyHeaders(asked: Asked, version: number, token: string | undefined): Record<string, string> {
   const { arm } = asked.choice;
-  return {
+  const headers: Record<string, string> = {
     'x-understudy-interaction': asked.attempt.id,
     'x-understudy-model': asked.request.model,
     'x-understudy-version': String(version),
-    ...(arm === null ? {} : { 'x-understudy-arm': arm }),
-    ...(token === undefined ? {} : { 'x-understudy-feedback-token': token }),
   };
+  if (arm !== null) headers['x-understudy-arm'] = arm;
+  if (token !== undefined) headers['x-understudy-feedback-token'] = token;
+  return headers;
 }

@@ -1,6 +1,9 @@
-import { type Dispatcher, request } from 'undici';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Dispatcher } from 'undici';
 import { errorDetail } from '../errors.js';
+import type { ClientSignal } from './client-signal.js';
 import type { Target } from './directory.js';
+import { Exchange, type Outcome } from './exchange.js';
 import { spliceMember } from './splice-json.js';
 
 /** Why a version gave no usable answer; safe to log and to show. */
@@ -59,7 +62,7 @@ export interface UpstreamCall {
   /** Passed on as they are. */
   headers: Record<string, string>;
   /** Fires when the client goes away. */
-  client: AbortSignal;
+  client: ClientSignal;
 }
 
 const MAX_ANSWER_BYTES = 32 * 1_024 * 1_024;
@@ -78,7 +81,16 @@ const CUT = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 /** Headers of the answer that mean something to an OpenAI client. */
 const PASSED_BACK = /^(content-type|retry-after(-ms)?|x-should-retry|x-ratelimit-.+)$/;
 
-class TimeOut extends Error {}
+/** What has to be known of a call from outside while it is under way. */
+interface Progress {
+  exchange: Exchange | undefined;
+  /** Why it is to end, whatever the upstream says. */
+  ended: Failure | Gone | undefined;
+}
+
+const TIMED_OUT: Failure = { kind: 'failure', reason: 'timeout', detail: 'time-out' };
+const CLIENT_GONE: Gone = { kind: 'gone' };
+const TOO_LARGE: Failure = { kind: 'failure', reason: 'too_large', detail: `more than ${MAX_ANSWER_BYTES} bytes` };
 
 /**
  * Asks one replica of a version, until the deadline: for the whole answer or, when it streams, for its first byte, and for
@@ -86,14 +98,14 @@ class TimeOut extends Error {}
  */
 export async function callUpstream(call: UpstreamCall): Promise<UpstreamResult> {
   const { target, deadline, client } = call;
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(new TimeOut()), Math.max(0, deadline - performance.now()));
-  const leave = () => controller.abort();
+  const progress: Progress = { exchange: undefined, ended: undefined };
+  const timer = setTimeout(stop, Math.max(0, deadline - performance.now()), progress, TIMED_OUT);
+  const leave = () => stop(progress, CLIENT_GONE);
   client.addEventListener('abort', leave, { once: true });
   if (client.aborted) leave();
   let streams = false;
   try {
-    const result = await send(call, target.apiKey(), spliceMember(call.text, 'model', target.model), controller);
+    const result = await send(call, target.apiKey(), spliceMember(call.text, 'model', target.model), progress);
     streams = result.kind === 'stream';
     return result;
   } catch (error) {
@@ -105,99 +117,99 @@ export async function callUpstream(call: UpstreamCall): Promise<UpstreamResult> 
   }
 }
 
+function stop(progress: Progress, why: Failure | Gone): void {
+  progress.ended ??= why;
+  progress.exchange?.abort();
+}
+
+interface Address {
+  origin: string;
+  path: string;
+}
+
+const addresses = new Map<string, Address>();
+/** More than there are upstreams; policies change. */
+const KEPT_ADDRESSES = 1_000;
+
+/** An address in the parts that undici wants, taken apart once. */
+function addressOf(url: string): Address {
+  let known = addresses.get(url);
+  if (known === undefined) {
+    const { origin, pathname, search } = new URL(url);
+    known = { origin, path: `${pathname}${search}` };
+    if (addresses.size >= KEPT_ADDRESSES) addresses.clear();
+    addresses.set(url, known);
+  }
+  return known;
+}
+
+function headersOf({ headers, stream }: UpstreamCall, apiKey: string | undefined): string[] {
+  const list = ['content-type', 'application/json', 'accept'];
+  list.push(stream ? 'text/event-stream, application/json' : 'application/json');
+  if (apiKey !== undefined) list.push('authorization', `Bearer ${apiKey}`);
+  for (const name in headers) list.push(name, headers[name]!);
+  return list;
+}
+
+const isEventStream = (status: number, headers: IncomingHttpHeaders) =>
+  status < 300 && /^text\/event-stream\b/i.test(String(headers['content-type']));
+const never = () => false;
+
 async function send(
-  { dispatcher, target, url, client, headers, stream }: UpstreamCall,
+  call: UpstreamCall,
   apiKey: string | undefined,
   body: string,
-  controller: AbortController,
+  progress: Progress,
 ): Promise<UpstreamResult> {
-  const { signal } = controller;
+  const { dispatcher, target, stream, client } = call;
+  const options = { ...addressOf(call.url), method: 'POST', headers: headersOf(call, apiKey), body };
   for (let attempt = 1; ; attempt++) {
-    let answered = false;
-    try {
-      const answer = await request(url, {
-        method: 'POST',
-        dispatcher,
-        signal,
-        body,
-        headers: {
-          ...headers,
-          'content-type': 'application/json',
-          accept: stream ? 'text/event-stream, application/json' : 'application/json',
-          ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
-        },
-      });
-      answered = true;
-      const { statusCode } = answer;
-      if (stream && statusCode < 300 && /^text\/event-stream\b/i.test(String(answer.headers['content-type']))) {
-        return await openStream(answer, controller, client, target.timeoutMs);
-      }
-      const text = await readText(answer.body);
-      if (text === undefined)
-        return { kind: 'failure', reason: 'too_large', detail: `more than ${MAX_ANSWER_BYTES} bytes` };
-      const json = parseObject(text);
-      const redirected = answer.statusCode >= 300 && answer.statusCode < 400;
-      if (redirected || (json === null && answer.statusCode < 400)) {
-        return { kind: 'failure', reason: 'nonsense', detail: `status ${answer.statusCode} without an answer` };
-      }
-      return { kind: 'answer', status: answer.statusCode, headers: passedBack(answer.headers), text, json };
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? '';
-      if (client.aborted || signal.aborted) return broken(error, signal, client);
-      if (NOT_CONNECTED.has(code)) return { kind: 'failure', reason: 'unreachable', detail: code };
-      if (attempt === 1 && !answered && CUT.has(code) && wasReused(error)) continue;
-      return broken(error, signal, client);
+    if (progress.ended !== undefined) return progress.ended;
+    const exchange = new Exchange(MAX_ANSWER_BYTES, stream ? isEventStream : never);
+    progress.exchange = exchange;
+    const outcome = await exchange.send(dispatcher, options);
+    if (outcome.kind === 'whole') return progress.ended ?? answerOf(outcome);
+    if (outcome.kind === 'stream') {
+      const { status, headers: answered } = outcome;
+      const parts = streamOf(exchange, progress, target.timeoutMs);
+      return progress.ended ?? { kind: 'stream', status, headers: passedBack(answered), stream: parts };
     }
+    if (outcome.kind === 'too_large') return TOO_LARGE;
+    if (outcome.kind === 'aborted') return progress.ended ?? CLIENT_GONE;
+    const code = (outcome.error as NodeJS.ErrnoException).code ?? '';
+    if (NOT_CONNECTED.has(code)) return { kind: 'failure', reason: 'unreachable', detail: code };
+    const again = attempt === 1 && !outcome.answered && CUT.has(code) && wasReused(outcome.error) && !client.aborted;
+    if (!again) return broken(outcome.error);
   }
 }
 
-function broken(error: unknown, signal: AbortSignal, client: AbortSignal): Failure | Gone {
-  if (client.aborted) return { kind: 'gone' };
-  if (signal.reason instanceof TimeOut) return { kind: 'failure', reason: 'timeout', detail: 'time-out' };
-  return { kind: 'failure', reason: 'broken', detail: errorDetail(error) };
+function answerOf({ status, headers, bytes }: Extract<Outcome, { kind: 'whole' }>): UpstreamResult {
+  const text = bytes.toString('utf8');
+  const json = parseObject(text);
+  const redirected = status >= 300 && status < 400;
+  if (redirected || (json === null && status < 400)) {
+    return { kind: 'failure', reason: 'nonsense', detail: `status ${status} without an answer` };
+  }
+  return { kind: 'answer', status, headers: passedBack(headers), text, json };
 }
 
-/** Waits for the first bytes: until they are there, another version can answer. Throws what the connection throws. */
-async function openStream(
-  answer: Dispatcher.ResponseData,
-  controller: AbortController,
-  client: AbortSignal,
-  timeoutMs: number,
-): Promise<UpstreamResult> {
-  const body = answer.body as unknown as AsyncIterable<Buffer>;
-  // Cancelled between two reads, nobody else listens.
-  answer.body.on('error', () => undefined);
-  const iterator = body[Symbol.asyncIterator]();
-  let first: Buffer | undefined;
-  const opening = await iterator.next();
-  if (opening.done === true) return { kind: 'failure', reason: 'broken', detail: 'ended without an answer' };
-  first = opening.value;
-  let bytes = first.length;
-  const stream: UpstreamStream = {
+function streamOf(exchange: Exchange, progress: Progress, timeoutMs: number): UpstreamStream {
+  return {
     async next() {
-      if (first !== undefined) {
-        const taken = first;
-        first = undefined;
-        return { kind: 'bytes', bytes: taken };
-      }
-      const timer = setTimeout(() => controller.abort(new TimeOut()), timeoutMs);
-      try {
-        const part = await iterator.next();
-        if (part.done === true) return { kind: 'end' };
-        bytes += part.value.length;
-        if (bytes > MAX_ANSWER_BYTES) {
-          return { kind: 'failure', reason: 'too_large', detail: `more than ${MAX_ANSWER_BYTES} bytes` };
-        }
-        return { kind: 'bytes', bytes: part.value };
-      } catch (error) {
-        return broken(error, controller.signal, client);
-      } finally {
-        clearTimeout(timer);
-      }
+      const timer = setTimeout(stop, timeoutMs, progress, TIMED_OUT);
+      const part = await exchange.next();
+      clearTimeout(timer);
+      if (part.kind === 'bytes' || part.kind === 'end') return part;
+      if (progress.ended !== undefined) return progress.ended;
+      if (part.kind === 'error') return broken(part.error);
+      return part.kind === 'too_large' ? TOO_LARGE : CLIENT_GONE;
     },
-    cancel: () => controller.abort(),
+    cancel: () => exchange.abort(),
   };
-  return { kind: 'stream', status: answer.statusCode, headers: passedBack(answer.headers), stream };
+}
+
+function broken(error: unknown): Failure {
+  return { kind: 'failure', reason: 'broken', detail: errorDetail(error) };
 }
 
 /**
@@ -207,18 +219,6 @@ async function openStream(
 function wasReused(error: unknown): boolean {
   const socket = (error as { socket?: { bytesRead?: number } }).socket;
   return socket === undefined || socket === null || (socket.bytesRead ?? 0) > 0;
-}
-
-async function readText(body: Dispatcher.ResponseData['body']): Promise<string | undefined> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    // Leaving the loop destroys the body and with it the connection.
-    if (bytes > MAX_ANSWER_BYTES) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function parseObject(text: string): Record<string, unknown> | null {
@@ -232,10 +232,11 @@ function parseObject(text: string): Record<string, unknown> | null {
   }
 }
 
-function passedBack(headers: Record<string, string | string[] | undefined>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).flatMap(([name, value]) =>
-      value !== undefined && PASSED_BACK.test(name) ? [[name, Array.isArray(value) ? value.join(', ') : value]] : [],
-    ),
-  );
+function passedBack(headers: IncomingHttpHeaders): Record<string, string> {
+  const passed: Record<string, string> = {};
+  for (const name in headers) {
+    const value = headers[name];
+    if (value !== undefined && PASSED_BACK.test(name)) passed[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  return passed;
 }

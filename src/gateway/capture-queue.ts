@@ -3,13 +3,14 @@ import type { Logger } from 'pino';
 import type { Db } from '../db/index.js';
 import { errorDetail } from '../errors.js';
 import { type CapturedInteraction, type Exposure, recordExposures, storeCaptured } from '../interactions/index.js';
+import { openKnownExposures } from './known-exposures.js';
 import type { Spool } from './spool.js';
 import { type Captured, captureOf, captureText } from './spooled-capture.js';
 
 export interface CaptureStats {
   /** Interactions stored. */
   captured: number;
-  /** Exposures recorded, repeated ones included. */
+  /** Exposures recorded; those of a subject that comes back soon are one. */
   exposures: number;
   /** Interactions and exposures that wait in memory. */
   queued: number;
@@ -67,6 +68,7 @@ export function openCaptureQueue(
   const { delayMs, batch, items, bytes: maxBytes, slowMs } = { ...LIMITS, ...limits };
   const waiting: { item: CapturedInteraction; bytes: number }[] = [];
   const exposures = new Map<string, Exposure>();
+  const known = openKnownExposures();
   const stats = { captured: 0, exposures: 0, dropped: 0, spooled: 0, replayed: 0, torn: 0 };
   let bytes = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -192,6 +194,7 @@ export function openCaptureQueue(
     );
     // What went to the spool meanwhile is counted when it is replayed.
     for (const [key, exposure] of exposed) {
+      known.add(key);
       if (exposures.get(key) === exposure && exposures.delete(key)) stats.exposures += 1;
     }
     const taken = waiting.slice(0, LARGEST_BATCH);
@@ -231,7 +234,7 @@ export function openCaptureQueue(
     },
     exposure(item) {
       const key = `${item.experimentId} ${item.subject} ${item.arm}`;
-      if (exposures.has(key)) return;
+      if (known.has(key) || exposures.has(key)) return;
       if (!closed && passedOn({ exposure: item })) return schedule();
       if (!closed && exposures.size >= items) spill();
       if (closed || exposures.size >= items) return drop(1, closed ? 'closed' : 'no room');

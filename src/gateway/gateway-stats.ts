@@ -32,7 +32,7 @@ const COUNTERS = {
     'Requests without a subject, and so outside any experiment',
   ],
   captured: ['understudy_captured_interactions_total', 'Interactions captured and stored'],
-  exposures: ['understudy_recorded_exposures_total', 'Exposures recorded, repeated ones included'],
+  exposures: ['understudy_recorded_exposures_total', 'Exposures recorded; of a subject that comes back soon, one'],
   spooled: ['understudy_spooled_captures_total', 'Captures written to the spool because Postgres did not keep up'],
   replayed: ['understudy_replayed_captures_total', 'Captures of the spool given to Postgres'],
   torn: ['understudy_torn_captures_total', 'Lines of the spool that were not written whole'],

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { ClientSignal } from './client-signal.js';
 import type { Endpoint } from './endpoint.js';
 import { decodeHeader } from './subject-of-request.js';
 
@@ -14,7 +15,7 @@ export interface ModelCall {
   /** Models the caller may not see are answered as unknown. */
   maySee: (model: string) => boolean;
   /** Fires when the client goes away. */
-  client: AbortSignal;
+  client: ClientSignal;
 }
 
 export interface ModelAnswer {

@@ -25,35 +25,46 @@ export function spliceMember(text: string, name: string, value: unknown): string
   return result + text.slice(from);
 }
 
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+
+// By character codes: every request and every answer goes through here.
 function memberSpans(text: string, name: string): Span[] {
   const spans: Span[] = [];
   let at = skipSpace(text, text.indexOf('{') + 1);
-  while (text[at] === '"') {
+  while (text.charCodeAt(at) === QUOTE) {
     const keyEnd = endOfString(text, at);
-    const key = JSON.parse(text.slice(at, keyEnd)) as string;
     const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
     const end = endOfValue(text, start);
-    if (key === name) spans.push([start, end]);
+    if (isKey(text, at, keyEnd, name)) spans.push([start, end]);
     at = skipSpace(text, end);
-    if (text[at] !== ',') break;
+    if (text.charCodeAt(at) !== COMMA) break;
     at = skipSpace(text, at + 1);
   }
   return spans;
 }
 
+/** Whether the string in [start, end), quotes included, says `name`; it may be spelled with escapes. */
+function isKey(text: string, start: number, end: number, name: string): boolean {
+  const escaped = text.indexOf('\\', start);
+  if (escaped !== -1 && escaped < end) return JSON.parse(text.slice(start, end)) === name;
+  return end - start - 2 === name.length && text.startsWith(name, start + 1);
+}
+
 /** After the value that starts at `at`: strings are jumped over, brackets counted. */
 function endOfValue(text: string, at: number): number {
-  if (text[at] === '"') return endOfString(text, at);
+  if (text.charCodeAt(at) === QUOTE) return endOfString(text, at);
   let depth = 0;
   for (let i = at; i < text.length; ) {
-    const char = text[i];
-    if (char === '"') {
+    const code = text.charCodeAt(i);
+    if (code === QUOTE) {
       i = endOfString(text, i);
       continue;
     }
-    if (char === '{' || char === '[') depth++;
-    else if (depth === 0 && (char === ',' || char === '}' || isSpace(char))) return i;
-    else if (char === '}' || char === ']') {
+    // { and [, then } and ].
+    if (code === 0x7b || code === 0x5b) depth++;
+    else if (depth === 0 && (code === COMMA || code === 0x7d || isSpace(code))) return i;
+    else if (code === 0x7d || code === 0x5d) {
       depth--;
       if (depth === 0) return i + 1;
     }
@@ -66,7 +77,7 @@ function endOfValue(text: string, at: number): number {
 function endOfString(text: string, at: number): number {
   for (let quote = text.indexOf('"', at + 1); quote !== -1; quote = text.indexOf('"', quote + 1)) {
     let backslashes = 0;
-    while (text[quote - 1 - backslashes] === '\\') backslashes++;
+    while (text.charCodeAt(quote - 1 - backslashes) === 0x5c) backslashes++;
     if (backslashes % 2 === 0) return quote + 1;
   }
   return text.length;
@@ -74,10 +85,10 @@ function endOfString(text: string, at: number): number {
 
 function skipSpace(text: string, at: number): number {
   let i = at;
-  while (isSpace(text[i])) i++;
+  while (isSpace(text.charCodeAt(i))) i++;
   return i;
 }
 
-function isSpace(char: string | undefined): boolean {
-  return char === ' ' || char === '\n' || char === '\r' || char === '\t';
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
 }

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { UnderstudyError } from '../errors.js';
 import type { UpstreamStream } from './call-upstream.js';
 import { readChunkLines } from './chunk-lines.js';
+import type { ClientSignal } from './client-signal.js';
 import { toOpenAiError } from './openai-error.js';
 
 /** How a streamed answer ended. */
@@ -27,7 +28,7 @@ export const STALLED_MS = 60_000;
 export function streamAnswer(
   upstream: UpstreamStream,
   id: string | null,
-  client: AbortSignal,
+  client: ClientSignal,
   onEnd: (end: StreamEnd) => void,
 ): Readable {
   const lines = readChunkLines(id);

@@ -1,17 +1,34 @@
 import { hashSubject, subjectInBody } from '../interactions/index.js';
 
-/**
- * The hashed subject of a request: header `x-understudy-subject`, else what the body names; null for neither.
- *
- * @param header decoded, see `decodeHeader`
- */
-export function subjectOfRequest(
-  key: string,
-  header: string | undefined,
-  body: Record<string, unknown>,
-): string | null {
-  const subject = header ?? subjectInBody(body);
-  return subject === undefined ? null : hashSubject(key, subject);
+/** The subjects of requests, as they are stored. */
+export interface Subjects {
+  /**
+   * The hashed subject of a request: header `x-understudy-subject`, else what the body names; null for neither.
+   *
+   * @param header decoded, see `decodeHeader`
+   */
+  of(header: string | undefined, body: Record<string, unknown>): string | null;
+}
+
+/** Remembers the hashes of the newest `kept` to twice as many subjects, in memory only: people ask more than once. */
+export function openSubjects(key: string, kept = 10_000): Subjects {
+  let newer = new Map<string, string>();
+  let older = new Map<string, string>();
+  return {
+    of(header, body) {
+      const subject = header ?? subjectInBody(body);
+      if (subject === undefined) return null;
+      const known = newer.get(subject);
+      if (known !== undefined) return known;
+      const hash = older.get(subject) ?? hashSubject(key, subject);
+      if (newer.size >= kept) {
+        older = newer;
+        newer = new Map();
+      }
+      newer.set(subject, hash);
+      return hash;
+    },
+  };
 }
 
 /** Headers carry UTF-8 as bytes, which node reads as latin1: the same name in header and body must be one subject. */

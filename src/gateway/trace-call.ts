@@ -39,7 +39,7 @@ export function endSpan(
     choice: Choice;
     tags: Readonly<Record<string, string>>;
   },
-  end: { version: number; status: string; why: string; response: Record<string, unknown> | null },
+  end: { version: number; status: string; why: string; json: Record<string, unknown> | null },
   directory: Pick<Directory, 'model'>,
 ): void {
   if (span === undefined) return;
@@ -52,7 +52,7 @@ export function endSpan(
     experiment: choice.experimentId,
     fallback: tags[FALLBACK_TAG] !== undefined,
     url: urls.length === 1 ? urls[0] : undefined,
-    response: end.response,
+    response: end.json,
     error: end.status === 'complete' ? undefined : errorType(end.why),
   });
 }

@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent } from 'undici';
 import { callUpstream, type UpstreamResult } from './call-upstream.js';
 import { createCircuits } from './circuits.js';
+import type { ClientSignal } from './client-signal.js';
 import type { Directory, Target } from './directory.js';
 import type { Endpoint } from './endpoint.js';
 
@@ -15,7 +15,7 @@ export interface Question {
   /** Passed on as they are. */
   headers: Record<string, string>;
   /** Fires when the client goes away. */
-  client: AbortSignal;
+  client: ClientSignal;
 }
 
 /** Connections to everybody who answers for a version. */
@@ -71,12 +71,25 @@ export function openUpstreams(directory: Pick<Directory, 'model'>): Upstreams {
         if (!last || attempt >= target.retries || !mayPass(result)) return result;
         const pause = RETRY_AFTER_MS * 2 ** attempt * (0.5 + Math.random());
         if (performance.now() + pause >= deadline) return result;
-        await sleep(pause, undefined, { signal: question.client }).catch(() => undefined);
+        await waitWith(question.client, pause);
         if (question.client.aborted) return { kind: 'gone' };
       }
     },
     close: () => dispatcher.close(),
   };
+}
+
+/** A while, unless the client goes away before. */
+function waitWith(client: ClientSignal, milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    const over = () => {
+      clearTimeout(timer);
+      client.removeEventListener('abort', over);
+      resolve();
+    };
+    const timer = setTimeout(over, client.aborted ? 0 : milliseconds);
+    client.addEventListener('abort', over, { once: true });
+  });
 }
 
 const CIRCUIT_OPEN: UpstreamResult = { kind: 'failure', reason: 'circuit_open', detail: 'failed again and again' };

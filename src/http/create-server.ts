@@ -9,6 +9,7 @@ import type { RouteFollower } from '../routing/index.js';
 import type { StateFolder } from '../state/index.js';
 import type { Tracing } from '../telemetry/index.js';
 import { createRouteTable } from './define-route.js';
+import { openDirectLane } from './direct-lane.js';
 import { feedbackCors } from './feedback-cors.js';
 import { createFeedbackMetrics } from './feedback-metrics.js';
 import { answerFrameworkError, handleErrors } from './handle-errors.js';
@@ -90,7 +91,8 @@ export function createServer(parts: ServerParts): FastifyInstance {
   app.decorateRequest('feedbackClaim', undefined);
   app.decorate('gateway', gateway);
 
-  const table = createRouteTable(createAuthenticator(db));
+  const authenticator = createAuthenticator(db);
+  const table = createRouteTable(authenticator);
   handleErrors(app, table.definitions);
   gatewayRoutes(app, table, gateway);
   assignmentRoute(app, table, gateway);
@@ -111,6 +113,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   healthRoutes(app, table, { db, routes, metrics: gateway.metrics, version: VERSION });
 
   let closing = false;
+  openDirectLane(app.server, { authenticator, gateway, logger, closing: () => closing });
   app.addHook('onResponse', async (request, reply) => {
     // The route's pattern, not the address: an address may name somebody.
     const { method, url } = request.routeOptions;

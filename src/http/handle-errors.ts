@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { errorDetail, UnderstudyError } from '../errors.js';
 import { toOpenAiError } from '../gateway/index.js';
 import type { RouteDefinition } from './define-route.js';
@@ -7,12 +7,10 @@ import { sendOtlpError } from './otlp/send-otlp.js';
 /** Every error leaves through here: one table, two shapes (ours, and OpenAI's on the gateway), nothing quoted. */
 export function handleErrors(app: FastifyInstance, definitions: readonly RouteDefinition[]): void {
   app.setErrorHandler((thrown, request, reply) => {
-    const error = translate(thrown, request);
-    if (error.status >= 500) {
-      const level = error.code === 'internal' ? 'error' : 'warn';
-      request.log[level]({ err: thrown, code: error.code, route: request.routeOptions.url }, 'a request failed');
-    }
-    if (request.routeOptions.config.otlp === true) return sendOtlpError(error, request, reply);
+    const { bodyLimit, url, config } = request.routeOptions;
+    const otlp = config.otlp === true;
+    const error = explain(thrown, { id: request.id, bodyLimit, route: url, log: request.log, otlp });
+    if (otlp) return sendOtlpError(error, request, reply);
     return send(error, request.routeOptions.config.openAi === true, reply);
   });
 
@@ -41,23 +39,47 @@ export function answerFrameworkError(_thrown: Error, _request: FastifyRequest, r
 }
 
 function send(error: UnderstudyError, openAi: boolean, reply: FastifyReply): FastifyReply {
-  if (error.code === 'overloaded') reply.header('retry-after', '1');
   return reply
     .code(error.status)
+    .headers(headersOfError(error))
     .type('application/json; charset=utf-8')
     .send(openAi ? toOpenAiError(error) : error.toBody());
 }
 
+/** Headers of the answer, besides its type. */
+export function headersOfError(error: UnderstudyError): Record<string, string> {
+  return error.code === 'overloaded' ? { 'retry-after': '1' } : {};
+}
+
+/** What an error has to say about the request it is of. */
+interface Failing {
+  id: string;
+  bodyLimit?: number | undefined;
+  route: string | undefined;
+  log: Pick<FastifyBaseLogger, 'error' | 'warn'>;
+  /** It speaks OTLP. */
+  otlp?: boolean;
+}
+
+/** The error of the table that the client is told of; our own failures are logged. */
+export function explain(thrown: unknown, request: Failing): UnderstudyError {
+  const error = translate(thrown, request);
+  if (error.status >= 500) {
+    const level = error.code === 'internal' ? 'error' : 'warn';
+    request.log[level]({ err: thrown, code: error.code, route: request.route }, 'a request failed');
+  }
+  return error;
+}
+
 /** Errors of fastify, drivers and programming as errors of the table. */
-function translate(thrown: unknown, request: FastifyRequest): UnderstudyError {
+function translate(thrown: unknown, request: Failing): UnderstudyError {
   if (thrown instanceof UnderstudyError) return thrown;
   const { code = '', statusCode = 500 } = thrown as { code?: string; statusCode?: number };
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-    return new UnderstudyError('payload_too_large', { limit: request.routeOptions.bodyLimit });
+    return new UnderstudyError('payload_too_large', { limit: request.bodyLimit });
   }
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
-    const { otlp } = request.routeOptions.config;
-    return new UnderstudyError(otlp === true ? 'unsupported_otlp' : 'unsupported_media_type');
+    return new UnderstudyError(request.otlp === true ? 'unsupported_otlp' : 'unsupported_media_type');
   }
   if (statusCode >= 400 && statusCode < 500) return new UnderstudyError('invalid_request', { detail: describe(code) });
   if (isUnreachable(thrown)) return new UnderstudyError('database_unreachable', { detail: errorDetail(thrown) });

@@ -56,3 +56,16 @@ export async function attachParked(
     ],
   });
 }
+
+/**
+ * Whether any feedback waits for an interaction at all. Asked before `attachParked` where interactions come by the
+ * thousand: it costs as much as one of them.
+ */
+export async function somethingIsParked(client: Pick<pg.ClientBase, 'query'>): Promise<boolean> {
+  const { rows } = await client.query<{ waits: boolean }>({
+    name: 'understudy-something-is-parked',
+    text: `SELECT EXISTS (SELECT FROM feedback WHERE interaction_id IS NULL)
+               OR EXISTS (SELECT FROM feedback WHERE model IS NULL) AS waits`,
+  });
+  return rows[0]?.waits === true;
+}

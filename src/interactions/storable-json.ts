@@ -12,7 +12,7 @@ export function storableJson(value: unknown): string {
   return storableText(canonicalText(value));
 }
 
-/** The same for a text that JSON.stringify or `canonicalText` made. */
+/** The same for a text that JSON.parse accepts; the very text where nothing is to be changed. */
 export function storableText(text: string): string {
   return text.includes('\\u') && SUSPECT.test(text) ? JSON.stringify(repair(JSON.parse(text))) : text;
 }

@@ -28,7 +28,11 @@ export async function writeRows<Row>(
   }
 }
 
-async function inTransaction(db: Pick<Db, 'pool'>, work: (client: pg.PoolClient) => Promise<void>): Promise<void> {
+/** Does `work` in one transaction, again when it only lost a race. */
+export async function inTransaction(
+  db: Pick<Db, 'pool'>,
+  work: (client: pg.PoolClient) => Promise<void>,
+): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const client = await db.pool.connect();
     let broken: Error | undefined;
@@ -50,7 +54,7 @@ async function inTransaction(db: Pick<Db, 'pool'>, work: (client: pg.PoolClient)
 }
 
 /** SQLSTATE of an error that is about a value: data exception, integrity, program limit. */
-function refusedValue(error: unknown): string | undefined {
+export function refusedValue(error: unknown): string | undefined {
   const code = codeOf(error);
   return code !== undefined && /^(22|23|54)/.test(code) ? code : undefined;
 }

@@ -119,6 +119,11 @@ it('stores what a server killed with SIGKILL had spooled, once another runs', as
     const first = await start();
     const ids = [await ask(first.url, 'known')];
     await eventually(async () => expect(await stored(ids)).toBe(1));
+    // Stored is not yet done: the server still looks whether feedback waited for it.
+    await eventually(async () => {
+      const metrics = await (await fetch(`${first.url}/metrics`)).text();
+      expect(metrics).toContain('understudy_captured_interactions_total 1');
+    });
     await postgres.cut();
     for (let n = 0; n < 25; n++) ids.push(await ask(first.url, `killed-${n}`));
     await eventually(async () => {

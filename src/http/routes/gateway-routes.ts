@@ -5,7 +5,7 @@ import type { Endpoint, Gateway } from '../../gateway/index.js';
 import type { RouteTable } from '../define-route.js';
 
 /** Room for a few images as data URLs. */
-const BODY_LIMIT = 20 * 1_024 * 1_024;
+export const BODY_LIMIT = 20 * 1_024 * 1_024;
 
 const named = { model: z.string().describe('A model, or `model@3` to pin a version outside experiments') };
 const subjects = { safety_identifier: z.string().optional(), user: z.string().optional() };
