@@ -94,16 +94,35 @@ model
   .addOption(json())
   .action(lazily(async () => (await import('./commands/model-show.js')).modelShow));
 
-program
-  .command('key')
-  .description('API keys')
+const key = program.command('key').description('API keys');
+key
   .command('create')
   .description('make a key and print it once')
   .requiredOption('--scope <scope...>', 'ingest, serve, read, operate, admin')
   .option('--model <model>', 'valid for this model only')
   .option('--name <name>', 'what it is for', 'cli')
+  .option('--requests-per-minute <n>', 'requests it may make; default: any number')
+  .option('--tokens-per-day <n>', 'prompt and completion tokens it may use, counted by UTC days; default: any number')
   .addOption(json())
   .action(lazily(async () => (await import('./commands/key-create.js')).keyCreate));
+key
+  .command('list')
+  .description('every key: what it may do, its first characters, when it was last used')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/key-list.js')).keyList));
+key
+  .command('rotate')
+  .argument('<id>')
+  .description('replace a key by one with the same rights, and print that once')
+  .option('--overlap <duration>', 'how long the old key goes on working', '24h')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/key-rotate.js')).keyRotate));
+key
+  .command('revoke')
+  .argument('<id>')
+  .description('end a key for good; a second time changes nothing')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/key-revoke.js')).keyRevoke));
 
 program
   .command('import')

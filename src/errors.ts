@@ -22,6 +22,11 @@ export const ERRORS = {
     retryable: false,
     message: 'This key lacks the scope "{scope}". Make one that has it with `understudy key create --scope {scope}`.',
   },
+  rate_limited: {
+    status: 429,
+    retryable: true,
+    message: 'This key has used up its {budget} ({limit}). Try again in {retry_after} s, or give it a larger one.',
+  },
   not_found: { status: 404, retryable: false, message: '{what} does not exist.' },
   unknown_model: {
     status: 404,
@@ -54,6 +59,35 @@ export const ERRORS = {
     status: 413,
     retryable: false,
     message: 'The body is larger than {limit} bytes. Send smaller batches.',
+  },
+
+  headers_too_large: {
+    status: 431,
+    retryable: false,
+    message: 'The address and headers are larger than {limit} bytes. Send less in them.',
+  },
+  request_timeout: {
+    status: 408,
+    retryable: true,
+    message: 'The request did not arrive whole in time. Send it again.',
+  },
+
+  // Keys
+  unknown_key: { status: 404, retryable: false, message: 'There is no key {id}. See `understudy key list`.' },
+  key_rotated: {
+    status: 409,
+    retryable: false,
+    message: 'Key {id} has a successor already: {successor}. To replace that one, rotate it.',
+  },
+  key_ended: {
+    status: 409,
+    retryable: false,
+    message: 'Key {id} was revoked or has expired. Make a new one with `understudy key create`.',
+  },
+  keys_unavailable: {
+    status: 503,
+    retryable: true,
+    message: 'This key cannot be checked now ({detail}). Keys that were used before go on working; try again.',
   },
 
   // Policy

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Db } from '../db/index.js';
 import { UnderstudyError } from '../errors.js';
-import { hashKey, makeKey } from './key.js';
+import type { BudgetLimits } from './budget.js';
+import { hashKey, makeKey, prefixOf } from './key.js';
+import { checkLimits } from './key-limits.js';
 import { SCOPES } from './scopes.js';
 
-export interface NewKey {
+export interface NewKey extends Partial<BudgetLimits> {
   /** What it is for; shown in lists and as the default actor of what is done with it. */
   name: string;
   /** At least one of `ingest`, `serve`, `read`, `operate`, `admin`. */
@@ -15,9 +17,12 @@ export interface NewKey {
 
 /**
  * Makes a key and stores its hash. `key` is in no other place: it cannot be shown again.
- * Throws `invalid_option` (scopes, name) and `unknown_model`.
+ * Throws `invalid_option` (scopes, name, limits) and `unknown_model`.
  */
-export async function createKey(db: Db, { name, scopes, model = null }: NewKey): Promise<{ id: string; key: string }> {
+export async function createKey(
+  db: Pick<Db, 'prisma'>,
+  { name, scopes, model = null, ...limits }: NewKey,
+): Promise<{ id: string; key: string }> {
   const unknown = scopes.filter((scope) => !(SCOPES as readonly string[]).includes(scope));
   if (scopes.length === 0 || unknown.length > 0) {
     const found = unknown.length > 0 ? `; unknown: ${unknown.join(', ')}` : '';
@@ -29,13 +34,28 @@ export async function createKey(db: Db, { name, scopes, model = null }: NewKey):
   if (name.trim() === '' || name.length > 200) {
     throw new UnderstudyError('invalid_option', { option: 'name', detail: 'must have 1 to 200 characters' });
   }
+  const { requestsPerMinute, tokensPerDay } = checkLimits(limits);
   if (model !== null && (await db.prisma.model.findUnique({ where: { name: model } })) === null) {
     throw new UnderstudyError('unknown_model', { model });
   }
   const key = makeKey();
   const id = randomUUID();
   await db.prisma.key.create({
-    data: { id, name, hash: new Uint8Array(hashKey(key)), scopes: [...new Set(scopes)], model },
+    data: {
+      id,
+      family: id,
+      name,
+      ...secretColumns(key),
+      scopes: [...new Set(scopes)],
+      model,
+      requestsPerMinute,
+      tokensPerDay: tokensPerDay === null ? null : BigInt(tokensPerDay),
+    },
   });
   return { id, key };
+}
+
+/** What is stored of a key itself. */
+export function secretColumns(key: string) {
+  return { hash: new Uint8Array(Buffer.from(hashKey(key), 'base64')), prefix: prefixOf(key) };
 }

@@ -1,5 +1,10 @@
 export { type Authenticator, createAuthenticator, type Principal } from './authenticator.js';
+export type { BudgetLimits } from './budget.js';
 export { createKey, type NewKey } from './create-key.js';
 export { createFeedbackTokens, type FeedbackClaim, type FeedbackTokens } from './feedback-token.js';
+export { type ListedKey, listKeys } from './list-keys.js';
 export { maySee, requireScope } from './require.js';
+export { revokeKey } from './revoke-key.js';
+export { rotateKey } from './rotate-key.js';
+export { openSavedKeys } from './saved-keys.js';
 export { SCOPES, type Scope } from './scopes.js';

@@ -19,6 +19,7 @@ import type { Copied } from './shadow-traffic.js';
 import { spliceMember } from './splice-json.js';
 import { type StreamEnd, streamAnswer } from './stream-answer.js';
 import { openSubjects } from './subject-of-request.js';
+import { tokensUsed } from './tokens-used.js';
 import { endSpan, startSpan } from './trace-call.js';
 import { GONE, isFailure, type Upstreams, whyNot } from './upstreams.js';
 
@@ -161,6 +162,7 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
     const { id, askedAt, number } = asked.attempt;
     const latencyMs = performance.now() - asked.startedAt;
     metrics.observe(latencyMs / 1_000, status);
+    if (call.charge !== undefined && end.json !== null) call.charge(tokensUsed(request.text, end.json));
     if (why !== GONE && status !== 'complete') {
       counts.failures += 1;
       tags['understudy.failure'] = why;

@@ -16,6 +16,8 @@ export interface ModelCall {
   maySee: (model: string) => boolean;
   /** Fires when the client goes away. */
   client: ClientSignal;
+  /** Told the tokens that were used, once, when the answer has ended; absent: nobody counts them. */
+  charge?: ((tokens: number) => void) | undefined;
 }
 
 export interface ModelAnswer {

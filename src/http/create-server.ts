@@ -1,6 +1,6 @@
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
-import { createAuthenticator, createFeedbackTokens } from '../access/index.js';
+import { createAuthenticator, createFeedbackTokens, openSavedKeys } from '../access/index.js';
 import type { Db } from '../db/index.js';
 import { errorDetail } from '../errors.js';
 import { type CaptureLimits, type Gateway, openGateway, type Secrets, type SpoolOptions } from '../gateway/index.js';
@@ -12,7 +12,8 @@ import { createRouteTable } from './define-route.js';
 import { openDirectLane } from './direct-lane.js';
 import { feedbackCors } from './feedback-cors.js';
 import { createFeedbackMetrics } from './feedback-metrics.js';
-import { answerFrameworkError, handleErrors } from './handle-errors.js';
+import { answerBrokenConnection, answerFrameworkError, handleErrors } from './handle-errors.js';
+import { takeJson } from './json-body.js';
 import type { Operations } from './operations.js';
 import { assignmentRoute } from './routes/assignment-route.js';
 import { captureRoutes } from './routes/capture-routes.js';
@@ -25,6 +26,7 @@ import { otlpRoutes } from './routes/otlp-routes.js';
 import { shadowRoutes } from './routes/shadow-routes.js';
 
 export const VERSION = '0.1.0';
+const ARRIVAL_TIMEOUT_MS = 120_000;
 
 export interface ServerParts {
   db: Db;
@@ -48,6 +50,8 @@ export interface ServerParts {
   state?: StateFolder;
   /** Closed by the caller, after the server. */
   tracing?: Tracing;
+  /** How long a request may take to arrive; 120 s unless told. */
+  arrivalTimeoutMs?: number;
 }
 
 declare module 'fastify' {
@@ -74,30 +78,45 @@ export function createServer(parts: ServerParts): FastifyInstance {
     ...(parts.state === undefined ? {} : { state: parts.state }),
     ...(parts.tracing === undefined ? {} : { tracing: parts.tracing }),
   });
+  const { arrivalTimeoutMs = ARRIVAL_TIMEOUT_MS } = parts;
   const app: FastifyInstance = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     // One line a request of our own, see onResponse.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     requestIdHeader: false,
     genReqId: () => newId(),
-    // A batch with such a member in one item is not refused as a whole; the item's schema is strict.
-    onProtoPoisoning: 'ignore',
-    onConstructorPoisoning: 'ignore',
     routerOptions: { maxParamLength: 200 },
     frameworkErrors: answerFrameworkError,
+    clientErrorHandler: answerBrokenConnection,
+    // For a request to arrive, body included: a client that never ends must not hold its place for ever.
+    requestTimeout: arrivalTimeoutMs,
+    // Node takes the longer one of the two for the whole request.
+    http: {
+      requestTimeout: arrivalTimeoutMs,
+      headersTimeout: Math.min(60_000, arrivalTimeoutMs),
+      connectionsCheckingInterval: Math.min(30_000, arrivalTimeoutMs / 4),
+    },
   });
   app.removeContentTypeParser('text/plain');
+  takeJson(app);
   app.decorateRequest('principal', undefined);
   app.decorateRequest('feedbackClaim', undefined);
   app.decorate('gateway', gateway);
 
-  const authenticator = createAuthenticator(db);
+  const authenticator = createAuthenticator(db, {
+    ...(parts.state === undefined
+      ? {}
+      : { saved: openSavedKeys(parts.state, (why) => logger.warn({ why }, 'the saved keys were not taken')) }),
+    onError: (work, error) =>
+      logger.warn({ work, detail: errorDetail(error) }, 'work on keys in the background failed'),
+  });
   const table = createRouteTable(authenticator);
+  // First: a preflight asks for a method that no route has.
+  feedbackCors(app, parts.feedbackOrigins ?? []);
   handleErrors(app, table.definitions);
   gatewayRoutes(app, table, gateway);
   assignmentRoute(app, table, gateway);
   const feedbackMetrics = createFeedbackMetrics(gateway.metrics);
-  feedbackCors(app, parts.feedbackOrigins ?? []);
   captureRoutes(app, table, {
     db,
     subjectKey: parts.subjectKey,
@@ -122,6 +141,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     if (closing) request.raw.socket.end();
   });
   app.addHook('onReady', async () => {
+    await authenticator.start();
     await gateway.open();
   });
   // Without this a connection kept alive by a request under way holds the shutdown up until its client lets go.
@@ -140,9 +160,11 @@ export function createServer(parts: ServerParts): FastifyInstance {
     },
     onError: (error) => logger.warn({ detail: errorDetail(error) }, 'parked feedback was not swept'),
   });
-  app.addHook('onClose', () => {
+  app.addHook('onClose', async () => {
     sweep.stop();
-    return gateway.close();
+    await gateway.close();
+    // Last: an answer that ends now still counts.
+    await authenticator.close();
   });
   return app;
 }

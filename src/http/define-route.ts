@@ -9,6 +9,7 @@ import {
   type Scope,
 } from '../access/index.js';
 import { type ErrorCode, UnderstudyError } from '../errors.js';
+import { modelName } from '../policy/index.js';
 import { describeProblems } from './describe-problems.js';
 
 /** What is known about a route: enough to check its input and to document it. */
@@ -32,8 +33,8 @@ export interface RouteDefinition<
   body?: Body;
   /** Body as documented, where its items are checked one by one and `body` only checks the list. */
   documentedBody?: z.ZodType;
-  /** Header → what it is for. */
-  headers?: Record<string, string>;
+  /** Header → what it is for, and what it may be where that is checked. */
+  headers?: Record<string, string | { description: string; schema: z.ZodType }>;
   /** Body of the answer with status 200. */
   answer: Answer;
   /** Type of the answer, where it is not JSON. */
@@ -42,6 +43,8 @@ export interface RouteDefinition<
   alsoStreams?: boolean;
   /** Codes that it may answer with besides those every route may. */
   errors?: readonly ErrorCode[];
+  /** Uses tokens, which count on the budget of the key. */
+  spendsTokens?: boolean;
   /** Errors have OpenAI's shape. */
   openAi?: boolean;
   /** Takes and answers OTLP, in JSON or protobuf; its errors are `google.rpc.Status`. */
@@ -99,16 +102,27 @@ export function createRouteTable(authenticator: Authenticator): RouteTable {
         url: definition.path,
         config: { openAi: definition.openAi ?? false, otlp: definition.otlp ?? false },
         ...(definition.bodyLimit === undefined ? {} : { bodyLimit: definition.bodyLimit }),
-        async onRequest(request) {
-          if (scope === null) return;
-          request.feedbackClaim = definition.claimOf?.(request);
-          if (request.feedbackClaim !== undefined) return;
-          const principal = await authenticator.authenticate(request.headers.authorization);
-          requireScope(principal, scope);
-          const { model } = request.params as { model?: string };
-          if (model !== undefined && !maySee(principal, model))
-            throw new UnderstudyError('unknown_model', { model: model.slice(0, 80) });
-          request.principal = principal;
+        onRequest(request, reply, done) {
+          if (scope === null) return done();
+          try {
+            request.feedbackClaim = definition.claimOf?.(request);
+          } catch (error) {
+            return done(error as Error);
+          }
+          if (request.feedbackClaim !== undefined) return done();
+          const enter = (principal: Principal) => {
+            let refused: Error | undefined;
+            try {
+              letIn(definition as unknown as RouteDefinition, principal, scope, request, reply);
+            } catch (error) {
+              refused = error as Error;
+            }
+            done(refused);
+          };
+          // A busy key waits for nobody.
+          const known = authenticator.recall(request.headers.authorization);
+          if (known !== undefined) return enter(known);
+          authenticator.authenticate(request.headers.authorization).then(enter, done);
         },
         async handler(request, reply) {
           const input = {
@@ -124,6 +138,31 @@ export function createRouteTable(authenticator: Authenticator): RouteTable {
       });
     },
   };
+}
+
+/** Throws `rate_limited`, `forbidden` and `unknown_model`. Every request of a key counts, also one that is refused after. */
+function letIn(
+  { spendsTokens = false }: RouteDefinition,
+  principal: Principal,
+  scope: Scope,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  if (principal.budget !== null) {
+    const refusal = principal.budget.admit(spendsTokens);
+    reply.headers(principal.budget.headers());
+    if (refusal !== undefined) {
+      const { budget, limit, retryAfter } = refusal;
+      reply.header('retry-after', String(retryAfter));
+      throw new UnderstudyError('rate_limited', { budget, limit, retry_after: retryAfter });
+    }
+  }
+  requireScope(principal, scope);
+  const { model } = request.params as { model?: string };
+  // Nor is Postgres asked for a name that no model can have: it takes no NUL.
+  if (model !== undefined && !(maySee(principal, model) && modelName.safeParse(model).success))
+    throw new UnderstudyError('unknown_model', { model: model.slice(0, 80) });
+  request.principal = principal;
 }
 
 function check(schema: z.ZodType | undefined, value: unknown, where: string): unknown {

@@ -5,6 +5,7 @@ import { type Authenticator, maySee, type Principal } from '../access/index.js';
 import { type Endpoint, type Gateway, Leaving, type ModelAnswer, toOpenAiError } from '../gateway/index.js';
 import { newId } from '../interactions/index.js';
 import { explain, headersOfError } from './handle-errors.js';
+import { SHORT_BYTES } from './json-body.js';
 import { BODY_LIMIT } from './routes/gateway-routes.js';
 
 export interface LaneParts {
@@ -23,8 +24,8 @@ const ENDPOINTS = new Map<string | undefined, Endpoint>([
 
 /**
  * The ordinary request of an OpenAI client, past the framework: it costs as much as all the gateway's own work. Whatever is
- * not ordinary (another method or type, no length or too much of it, a key that has to be looked up or may not, a server that
- * closes) is left to the framework before anything of the body is read, so that refusals come from one place.
+ * not ordinary (another method or type, no length or too much of it, a key that has to be looked up, has a budget or may not, a
+ * server that closes) is left to the framework before anything of the body is read, so that refusals come from one place.
  */
 export function openDirectLane(server: Server, parts: LaneParts): void {
   const framework = server.listeners('request') as RequestListener[];
@@ -43,13 +44,14 @@ function isOrdinary({ headers }: IncomingMessage): boolean {
   const type = headers['content-type'];
   if (type !== 'application/json' && type?.startsWith('application/json;') !== true) return false;
   const bytes = Number(length);
-  return bytes > 0 && bytes <= BODY_LIMIT;
+  return bytes > 0 && bytes <= SHORT_BYTES;
 }
 
 function admitted({ headers }: IncomingMessage, { authenticator, closing }: LaneParts): Principal | undefined {
   if (closing()) return undefined;
   const principal = authenticator.recall(headers.authorization);
-  return principal?.scopes.has('serve') ? principal : undefined;
+  // Budgets are looked after by the framework.
+  return principal?.budget === null && principal.scopes.has('serve') ? principal : undefined;
 }
 
 function serve(

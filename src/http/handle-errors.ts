@@ -1,8 +1,12 @@
+import { maxHeaderSize, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { errorDetail, UnderstudyError } from '../errors.js';
 import { toOpenAiError } from '../gateway/index.js';
 import type { RouteDefinition } from './define-route.js';
 import { sendOtlpError } from './otlp/send-otlp.js';
+
+const MOST_DISCARDED = 64 * 1_024 * 1_024;
 
 /** Every error leaves through here: one table, two shapes (ours, and OpenAI's on the gateway), nothing quoted. */
 export function handleErrors(app: FastifyInstance, definitions: readonly RouteDefinition[]): void {
@@ -10,11 +14,13 @@ export function handleErrors(app: FastifyInstance, definitions: readonly RouteDe
     const { bodyLimit, url, config } = request.routeOptions;
     const otlp = config.otlp === true;
     const error = explain(thrown, { id: request.id, bodyLimit, route: url, log: request.log, otlp });
+    // The connection lives on: closed with unread bytes in it, it would take the answer away from who still sends.
+    if (error.code === 'payload_too_large') discardRest(request, reply);
     if (otlp) return sendOtlpError(error, request, reply);
     return send(error, request.routeOptions.config.openAi === true, reply);
   });
 
-  app.setNotFoundHandler((request, reply) => {
+  const answerNotFound = (request: FastifyRequest, reply: FastifyReply) => {
     const path = request.url.split('?')[0] ?? '/';
     const there = definitions.filter((definition) => matches(definition.path, path));
     const openAi =
@@ -30,12 +36,52 @@ export function handleErrors(app: FastifyInstance, definitions: readonly RouteDe
       openAi,
       reply,
     );
+  };
+  app.setNotFoundHandler(answerNotFound);
+  // Before the body is read: nobody wants it.
+  app.addHook('onRequest', (request, reply, done) => {
+    if (!request.is404) return done();
+    answerNotFound(request, reply);
   });
+}
+
+/** Reads what a client still sends and keeps nothing of it, up to a limit; the time-out for arrival holds, too. */
+function discardRest(request: FastifyRequest, reply: FastifyReply): void {
+  reply.removeHeader('connection');
+  let bytes = 0;
+  request.raw.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > MOST_DISCARDED) request.raw.destroy();
+  });
+  request.raw.resume();
 }
 
 /** Errors from before routing, such as an address that cannot be decoded. */
 export function answerFrameworkError(_thrown: Error, _request: FastifyRequest, reply: FastifyReply): void {
   send(new UnderstudyError('invalid_request', { detail: 'the address cannot be read' }), false, reply);
+}
+
+/** Errors of the connection: what came is no HTTP, too large in its headers, or too slow. There is no request to answer. */
+export function answerBrokenConnection(thrown: NodeJS.ErrnoException, socket: Socket): void {
+  const answering = (socket as { _httpMessage?: { headersSent: boolean } })._httpMessage;
+  if (thrown.code !== 'ECONNRESET' && socket.writable && answering?.headersSent !== true) {
+    const error = ofConnection(thrown.code);
+    const body = JSON.stringify(error.toBody());
+    const head = [
+      `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`,
+      'content-type: application/json; charset=utf-8',
+      `content-length: ${Buffer.byteLength(body)}`,
+      'connection: close',
+    ];
+    socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  }
+  socket.destroySoon();
+}
+
+function ofConnection(code: string | undefined): UnderstudyError {
+  if (code === 'HPE_HEADER_OVERFLOW') return new UnderstudyError('headers_too_large', { limit: maxHeaderSize });
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new UnderstudyError('request_timeout');
+  return new UnderstudyError('invalid_request', { detail: 'it is not HTTP' });
 }
 
 function send(error: UnderstudyError, openAi: boolean, reply: FastifyReply): FastifyReply {
@@ -87,7 +133,6 @@ function translate(thrown: unknown, request: Failing): UnderstudyError {
 }
 
 function describe(code: string): string {
-  if (code === 'FST_ERR_CTP_EMPTY_JSON_BODY') return 'the body is empty';
   if (code === 'FST_ERR_CTP_INVALID_CONTENT_LENGTH') return 'the body is not as long as Content-Length says';
   return 'the body is not JSON';
 }

@@ -23,7 +23,7 @@ const PROTOBUF = { 'application/x-protobuf': { schema: { type: 'string', format:
 
 /** Codes that any route may answer with. */
 const ANYWHERE: readonly ErrorCode[] = ['internal', 'database_unreachable'];
-const WITH_KEY: readonly ErrorCode[] = ['unauthorized', 'forbidden'];
+const WITH_KEY: readonly ErrorCode[] = ['unauthorized', 'forbidden', 'rate_limited', 'keys_unavailable'];
 const WITH_INPUT: readonly ErrorCode[] = ['invalid_request'];
 const WITH_BODY: readonly ErrorCode[] = ['payload_too_large', 'unsupported_media_type'];
 
@@ -73,11 +73,12 @@ function operation(definition: RouteDefinition): Record<string, unknown> {
     parameters: [
       ...parameters(definition.params, 'path'),
       ...parameters(definition.query, 'query'),
-      ...Object.entries(definition.headers ?? {}).map(([name, description]) => ({
+      ...Object.entries(definition.headers ?? {}).map(([name, about]) => ({
         name,
         in: 'header',
-        description,
-        schema: { type: 'string' },
+        ...(typeof about === 'string'
+          ? { description: about, schema: { type: 'string' } }
+          : { description: about.description, schema: schema(about.schema, 'input') }),
       })),
     ],
     ...(documented === undefined

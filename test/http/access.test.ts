@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKey, SCOPES } from '../../src/access/index.js';
-import { seedModel, startTestServer, type TestServer } from './support.js';
+import { seedModel, seedVersion, startTestServer, type TestServer } from './support.js';
 
 interface DocumentedRoute {
   method: string;
@@ -16,6 +16,12 @@ beforeAll(async () => {
   server = await startTestServer();
   await seedModel(server, 'mine');
   await seedModel(server, 'theirs');
+  const admin = await server.key('admin');
+  for (const model of ['mine', 'theirs']) {
+    await seedVersion(server.db, model, 2);
+    const started = await server.request(`/api/v1/models/${model}/shadow`, { key: admin, body: SHADOW });
+    expect(started.status).toBe(200);
+  }
   const document = (await (await server.request('/openapi.json')).json()) as {
     paths: Record<string, Record<string, { description?: string }>>;
   };
@@ -29,6 +35,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
+const SHADOW = { version: 2, reason: 'test' };
 const messages = [{ role: 'user', content: 'x' }];
 const choices = [{ index: 0, message: { role: 'assistant', content: 'y' } }];
 const timestamp = '2026-11-01T12:00:00Z';
@@ -56,7 +63,7 @@ function bodyFor(path: string, model: string): unknown {
       interactions: [{ external_id: randomUUID(), timestamp, model, request: { messages }, response: { choices } }],
     };
   if (path === '/v1/feedback') return { feedback: [{ model, external_id: 'e', kind: 'copied' }] };
-  if (path.endsWith('/shadow')) return { version: 2, reason: 'test' };
+  if (path.endsWith('/shadow')) return SHADOW;
   if (path.endsWith('/promote')) return { candidate: 1, reason: 'test' };
   if (path === '/v1/logs') return genAiEvent(model);
   if (path.endsWith('/rollback')) return { reason: 'test' };

@@ -178,16 +178,18 @@ describe('lists', () => {
     expect(epochs).toEqual([8, 7, 6, 5, 4, 3, 2, 1]);
     expect(pages).toBe(3);
 
-    for (const query of [
-      'limit=0',
-      'limit=201',
-      'limit=x',
-      'cursor=%00',
-      `cursor=${Buffer.from('"x"').toString('base64url')}`,
-      'other=1',
-    ]) {
+    for (const [query, status, code] of [
+      ['limit=0', 400, 'invalid_request'],
+      ['limit=201', 400, 'invalid_request'],
+      ['limit=x', 400, 'invalid_request'],
+      [`cursor=${'x'.repeat(401)}`, 400, 'invalid_request'],
+      ['other=1', 400, 'invalid_request'],
+      ['cursor=%00', 404, 'not_found'],
+      [`cursor=${Buffer.from('"x"').toString('base64url')}`, 404, 'not_found'],
+    ] as const) {
       const answer = await server.request(`/api/v1/models/paged/route-changes?${query}`, { key: admin });
-      expect([query, answer.status]).toEqual([query, 400]);
+      const { error } = (await answer.json()) as Body;
+      expect([query, answer.status, error.code]).toEqual([query, status, code]);
     }
   });
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
-import { createKey } from '../../src/access/index.js';
+import { type BudgetLimits, createKey } from '../../src/access/index.js';
 import { createDb, type Db } from '../../src/db/index.js';
 import { UnderstudyError } from '../../src/errors.js';
 import type { CaptureLimits, SpoolOptions } from '../../src/gateway/index.js';
@@ -29,7 +29,7 @@ export interface TestServer {
   /** Everything that was logged, at the lowest level. */
   log: string[];
   /** A key of these scopes. */
-  key(scopes: string | string[], model?: string): Promise<string>;
+  key(scopes: string | string[], model?: string | null, limits?: Partial<BudgetLimits>): Promise<string>;
   request(
     path: string,
     options?: { method?: string; key?: string; body?: unknown; headers?: Record<string, string> },
@@ -41,6 +41,7 @@ export interface TestServerOptions {
   captureLimits?: Partial<CaptureLimits>;
   spool?: SpoolOptions;
   feedbackOrigins?: readonly string[];
+  arrivalTimeoutMs?: number;
   /** Address of the database as the server sees it, from the one the test sees. */
   through?: (databaseUrl: string) => string;
   clock?: () => number;
@@ -97,6 +98,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     ...(options.feedbackOrigins ? { feedbackOrigins: options.feedbackOrigins } : {}),
     ...(options.state ? { state: options.state } : {}),
     ...(options.tracing ? { tracing: options.tracing } : {}),
+    ...(options.arrivalTimeoutMs ? { arrivalTimeoutMs: options.arrivalTimeoutMs } : {}),
     ...(options.captureLimits ? { captureLimits: options.captureLimits } : {}),
   });
   const url = await app.listen({ port: 0, host: '127.0.0.1' });
@@ -109,8 +111,8 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     rollBack,
     promote,
     log,
-    key: async (scopes, model) =>
-      (await createKey(db, { name: 'test', scopes: [scopes].flat(), model: model ?? null })).key,
+    key: async (scopes, model = null, limits = {}) =>
+      (await createKey(db, { name: 'test', scopes: [scopes].flat(), model, ...limits })).key,
     request: (path, { method, key, body, headers } = {}) =>
       fetch(url + path, {
         method: method ?? (body === undefined ? 'GET' : 'POST'),

@@ -2,6 +2,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { FastifyRequest } from 'fastify';
 import { UnderstudyError } from '../../errors.js';
+import { refusalOfJson } from '../json-body.js';
 import { decodeMessage } from './otlp-messages.js';
 import { isProtobuf } from './send-otlp.js';
 
@@ -15,6 +16,8 @@ const LARGEST = 32 * 1_024 * 1_024;
  */
 export async function readBody(request: FastifyRequest): Promise<unknown> {
   const bytes = await decompressed(request);
+  const refused = isProtobuf(request) ? null : refusalOfJson(bytes);
+  if (refused !== null) throw refused;
   try {
     if (isProtobuf(request)) return decodeMessage('ExportLogsServiceRequest', bytes);
     return JSON.parse(bytes.toString('utf8')) as unknown;

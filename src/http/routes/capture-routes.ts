@@ -20,6 +20,10 @@ const BODY_LIMIT = 16 * 1_024 * 1_024;
 const MOST_WITH_TOKEN = 20;
 const BODY_LIMIT_WITH_TOKEN = 1_024 * 1_024;
 
+/** Items are checked one by one, and nothing that stands in one refuses the others. */
+const itemsLike = (record: z.ZodType) =>
+  z.array(z.union([record, z.unknown().describe('Anything else is answered with the status invalid')])).max(MOST);
+
 const results = z.strictObject({
   results: z.array(
     z.strictObject({
@@ -53,7 +57,7 @@ export function captureRoutes(
       summary: 'Store up to 1,000 interactions; a resend changes nothing',
       scope: 'ingest',
       body: z.strictObject({ interactions: z.array(z.unknown()).max(MOST) }),
-      documentedBody: z.strictObject({ interactions: z.array(interactionRecord).max(MOST) }),
+      documentedBody: z.strictObject({ interactions: itemsLike(interactionRecord) }),
       answer: results,
       bodyLimit: BODY_LIMIT,
     },
@@ -79,7 +83,7 @@ export function captureRoutes(
         return claim;
       },
       body: z.strictObject({ feedback: z.array(z.unknown()).max(MOST) }),
-      documentedBody: z.strictObject({ feedback: z.array(z.union([feedbackRecord, retraction])).max(MOST) }),
+      documentedBody: z.strictObject({ feedback: itemsLike(z.union([feedbackRecord, retraction])) }),
       answer: results,
       errors: ['feedback_token_refused'],
       bodyLimit: BODY_LIMIT,

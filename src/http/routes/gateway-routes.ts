@@ -3,19 +3,24 @@ import { z } from 'zod';
 import { maySee } from '../../access/index.js';
 import type { Endpoint, Gateway } from '../../gateway/index.js';
 import type { RouteTable } from '../define-route.js';
+import { takeRawJson } from '../json-body.js';
 
 /** Room for a few images as data URLs. */
 export const BODY_LIMIT = 20 * 1_024 * 1_024;
 
-const named = { model: z.string().describe('A model, or `model@3` to pin a version outside experiments') };
-const subjects = { safety_identifier: z.string().optional(), user: z.string().optional() };
-const stream = z.boolean().nullish();
+const named = { model: z.string().min(1).describe('A model, or `model@3` to pin a version outside experiments') };
+/** What belongs to the upstream is described, not checked: whatever else stands there is for the upstream to refuse. */
+const upstreams = (description: string) => z.unknown().optional().describe(description);
+const subjects = {
+  safety_identifier: upstreams('The subject, where the header does not name one'),
+  user: upstreams('The subject, where neither the header nor safety_identifier names one'),
+};
 
 const chatRequest = z.looseObject({
   ...named,
-  messages: z.array(z.looseObject({ role: z.string() })),
-  stream: stream.describe("true: answered by server-sent events, the upstream's own but for the id of each chunk"),
-  store: z.boolean().nullish().describe('false: routed, not captured'),
+  messages: upstreams('The conversation: `[{"role": "user", "content": …}, …]`'),
+  stream: upstreams("true: answered by server-sent events, the upstream's own but for the id of each chunk"),
+  store: upstreams('false: routed, not captured'),
   ...subjects,
 });
 
@@ -44,7 +49,11 @@ const ENDPOINTS: readonly OpenAiRoute[] = [
   {
     endpoint: 'completions',
     summary: 'Pass a text completion through to the champion; not captured',
-    documentedBody: z.looseObject({ ...named, stream, ...subjects }),
+    documentedBody: z.looseObject({
+      ...named,
+      stream: upstreams('true: answered by server-sent events, the upstream\u2019s own'),
+      ...subjects,
+    }),
     answer: z.looseObject({}),
     alsoStreams: true,
   },
@@ -68,8 +77,7 @@ const modelList = z.strictObject({
 export function gatewayRoutes(app: FastifyInstance, table: RouteTable, gateway: Gateway): void {
   void app.register(async (scope) => {
     // As it came: it goes to the upstream byte for byte, and its JSON is looked at by the gateway.
-    scope.removeContentTypeParser('application/json');
-    scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+    takeRawJson(scope);
 
     for (const { endpoint, ...documented } of ENDPOINTS) {
       table.define(
@@ -93,6 +101,7 @@ export function gatewayRoutes(app: FastifyInstance, table: RouteTable, gateway: 
             'idempotency_key_reused',
           ],
           openAi: true,
+          spendsTokens: true,
           bodyLimit: BODY_LIMIT,
           ...documented,
         },
@@ -108,8 +117,12 @@ export function gatewayRoutes(app: FastifyInstance, table: RouteTable, gateway: 
             headers: request.headers,
             maySee: (model) => maySee(principal, model),
             client: client.signal,
+            charge: principal.budget?.charge,
           });
-          return reply.code(answer.status).headers(answer.headers).send(answer.body);
+          reply.code(answer.status).headers(answer.headers);
+          // What is left to this key, not what is left to us at the upstream.
+          if (principal.budget !== null) reply.headers(principal.budget.headers());
+          return reply.send(answer.body);
         },
       );
     }

@@ -15,7 +15,7 @@ export function historyRoutes(app: FastifyInstance, table: RouteTable, db: Db): 
     scope: 'read',
     params: modelParams,
     query: pageQuery,
-    errors: ['unknown_model'],
+    errors: ['unknown_model', 'not_found'],
   } as const;
 
   table.define(
@@ -68,7 +68,7 @@ export function historyRoutes(app: FastifyInstance, table: RouteTable, db: Db): 
     },
     async ({ params: { model }, query }) => {
       await requireModel(db, model);
-      const before = readCursor(query, z.int());
+      const before = readCursor(query, z.int32());
       const found = await db.prisma.routeChange.findMany({
         where: { model, ...(before === undefined ? {} : { epoch: { lt: before } }) },
         orderBy: { epoch: 'desc' },

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Db } from '../../db/index.js';
 import { UnderstudyError } from '../../errors.js';
+import { modelName } from '../../policy/index.js';
 import type { Route } from '../../routing/index.js';
 import type { RouteTable } from '../define-route.js';
 import { cutPage, nextCursor, pageQuery, readCursor } from '../paging.js';
@@ -47,9 +48,10 @@ export function modelRoutes(app: FastifyInstance, table: RouteTable, db: Db): vo
       scope: 'read',
       query: pageQuery,
       answer: z.strictObject({ models: z.array(modelSummary), next_cursor: nextCursor }),
+      errors: ['not_found'],
     },
     async ({ query, principal }) => {
-      const after = readCursor(query, z.string());
+      const after = readCursor(query, modelName);
       const found = await db.prisma.model.findMany({
         where: {
           AND: [

@@ -5,11 +5,12 @@ import type { Db } from '../../db/index.js';
 import { UnderstudyError } from '../../errors.js';
 import { awaitGateways, awaitPromotion, readRoute } from '../../routing/index.js';
 import type { RouteTable } from '../define-route.js';
+import { line } from '../line.js';
 import type { Operations } from '../operations.js';
 import { modelParams, requireModel } from './model-params.js';
 
-const actor = z.string().trim().min(1).max(200).optional();
-const reason = z.string().trim().min(1).max(200);
+const actor = line(200).optional();
+const reason = line(200);
 const version = z.int().min(1).max(2_147_483_647);
 const wait = z.boolean().optional().describe('Answer when every gateway follows the new route');
 const timeout = z.number().gt(0).max(60).default(10).describe('With `wait`: for how many seconds');
@@ -21,6 +22,7 @@ const followedBy = z
   })
   .optional()
   .describe('With `wait`');
+const visible = z.string().regex(/^[\x21-\x7e]{1,200}$/);
 
 /** What operators do to a model. */
 export function operateRoutes(app: FastifyInstance, table: RouteTable, db: Db, operations: Operations): void {
@@ -32,7 +34,9 @@ export function operateRoutes(app: FastifyInstance, table: RouteTable, db: Db, o
       summary: 'Give all traffic to the previous version, or to the one named',
       scope: 'operate',
       params: modelParams,
-      headers: { 'idempotency-key': 'The same key again answers what the first request did' },
+      headers: {
+        'idempotency-key': { description: 'The same key again answers what the first request did', schema: visible },
+      },
       body: z.strictObject({
         to_version: version.optional(),
         actor,
@@ -131,6 +135,7 @@ export function operateRoutes(app: FastifyInstance, table: RouteTable, db: Db, o
 
 function idempotencyKey(header: string | string[] | undefined): string | undefined {
   if (header === undefined) return undefined;
-  if (typeof header === 'string' && /^[\x21-\x7e]{1,200}$/.test(header)) return header;
+  const { success, data } = visible.safeParse(header);
+  if (success) return data;
   throw new UnderstudyError('invalid_request', { detail: 'Idempotency-Key: 1 to 200 visible ASCII characters' });
 }

@@ -4,12 +4,18 @@ import type { Db } from '../../db/index.js';
 import { duration } from '../../policy/index.js';
 import { showShadow, stopShadow } from '../../shadow/index.js';
 import type { RouteTable } from '../define-route.js';
+import { line } from '../line.js';
 import type { Operations } from '../operations.js';
 import { modelParams } from './model-params.js';
 
 const number = z.int().min(1).max(2_147_483_647);
 const path = '/api/v1/models/:model/shadow';
 
+/** At most 999 days: a time that is still a date. */
+const howLong = z
+  .string()
+  .regex(/^(\d{1,4}(ms|s|m|h)|\d{1,3}d)$/, 'must be a number with a unit, such as "24h"')
+  .describe('How long, such as "24h"');
 const running = z.strictObject({
   share: z.number().describe('Of the requests, in (0, 1]'),
   ends_at: z.iso.datetime(),
@@ -35,9 +41,9 @@ export function shadowRoutes(app: FastifyInstance, table: RouteTable, db: Db, op
       body: z.strictObject({
         version: number,
         share: z.number().gt(0).max(1).default(0.1),
-        for: duration.prefault('24h').describe('How long, such as "24h"'),
-        actor: z.string().trim().min(1).max(200).optional(),
-        reason: z.string().trim().min(1).max(200),
+        for: howLong.pipe(duration).prefault('24h'),
+        actor: line(200).optional(),
+        reason: line(200),
       }),
       answer: z.strictObject({ model: z.string(), version: number, share: z.number(), ends_at: z.iso.datetime() }),
       errors: [
@@ -70,7 +76,7 @@ export function shadowRoutes(app: FastifyInstance, table: RouteTable, db: Db, op
       summary: 'What a shadow answered, beside what people got for the same requests',
       scope: 'read',
       params: modelParams,
-      query: z.strictObject({ version: z.coerce.number().pipe(number).optional() }),
+      query: z.strictObject({ version: z.coerce.number().int().min(1).max(2_147_483_647).optional() }),
       answer: z.strictObject({
         model: z.string(),
         version: number.nullable().describe('null: there never was a shadow'),

@@ -17,7 +17,7 @@ export const lookView = z.strictObject({
   z: figure,
   p: figure,
   delta: figure,
-  interval: z.tuple([z.number(), z.number()]).nullable(),
+  interval: z.array(z.number()).length(2).nullable().describe('Lower and upper bound'),
   boundary: figure,
   information: figure,
   i_max: z.number(),
