@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import type { Route } from '../routing/index.js';
 
 /** Remembers which version a conversation talks to. */
@@ -63,10 +63,15 @@ export function sessionOf(
   const messages = body.messages as unknown[];
   const first = messages.findIndex((message) => (message as { role?: unknown } | null)?.role === 'user');
   if (first === -1) return undefined;
+  let sum = 0;
   try {
-    return `${begin}m${hash('sha1', JSON.stringify(messages.slice(0, first + 1)), 'base64')}`;
+    for (const { role, content } of messages.slice(0, first + 1) as { role?: unknown; content?: unknown }[]) {
+      sum = crc32(`${String(role)}\0${typeof content === 'string' ? content : JSON.stringify(content)}\0`, sum);
+    }
   } catch {
-    // Nested so deep that writing it overflows the stack.
+    // Nested so deep that writing it overflows the stack, or no message.
     return undefined;
   }
+  // A checksum will do: it tells the conversations of one subject apart.
+  return `${begin}m${sum}`;
 }

@@ -242,13 +242,16 @@ function raw(
     let text = '';
     let sent = 0;
     let over = false;
+    let wake = () => {};
     const end = () => {
       over = true;
+      wake();
       clearTimeout(timer);
       socket.destroy();
       resolve({ text, ms: performance.now() - startedAt, sent });
     };
     const timer = setTimeout(end, limitMs);
+    socket.on('drain', () => wake());
     socket.on('error', () => undefined);
     socket.on('data', (data) => {
       text += data.toString('latin1');
@@ -261,7 +264,9 @@ function raw(
         if (over) return;
         sent += piece.length;
         if (!socket.write(piece))
-          await new Promise<void>((go) => void socket.once('drain', go).once('close', () => go()));
+          await new Promise<void>((go) => {
+            wake = go;
+          });
       }
       if (halfClose) socket.end();
     };
