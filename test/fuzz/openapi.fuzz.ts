@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { UnderstudyError } from '../../src/errors.js';
 import { rollBack } from '../../src/experiments/index.js';
 import { newId } from '../../src/interactions/index.js';
 import { parsePolicy } from '../../src/policy/index.js';
@@ -35,6 +36,9 @@ beforeAll(async () => {
   }
   server.rollBack.answer = ({ toVersion, ...input }) =>
     rollBack({ db, loadVersion: async () => undefined }, toVersion === undefined ? input : { ...input, toVersion });
+  server.promote.answer = async () => {
+    throw new UnderstudyError('not_found', { what: 'A running cycle' });
+  };
   key = await server.key('admin');
   const interactions = Array.from({ length: 50 }, (_, n) => ({
     id: newId(),

@@ -92,7 +92,7 @@ export function operateRoutes(app: FastifyInstance, table: RouteTable, db: Db, o
       summary: 'Ask the running cycle to promote its candidate; the cycle judges it',
       scope: 'operate',
       params: modelParams,
-      headers: { 'idempotency-key': 'Goes into the message as its request id' },
+      headers: { 'idempotency-key': { description: 'Goes into the message as its request id', schema: visible } },
       body: z.strictObject({
         candidate: version,
         actor,

@@ -51,10 +51,9 @@ export function otlpRoutes(
       {
         method: 'POST',
         path: '/v1/logs',
-        summary: 'Store GenAI events sent by OpenTelemetry (OTLP/HTTP) as interactions and feedback',
+        summary: 'Store GenAI events sent by OpenTelemetry (OTLP/HTTP, plain or gzip) as interactions and feedback',
         scope: 'ingest',
-        documentedBody: exportRequest,
-        headers: { 'content-encoding': 'gzip, or none' },
+        documentedBody: z.union([exportRequest, z.looseObject({}).describe('Members it does not know are ignored')]),
         answer: exportResponse,
         otlp: true,
         bodyLimit: BODY_LIMIT,
