@@ -22,6 +22,10 @@ export interface BenchPostgres {
   pid(): number | undefined;
   /** A migrated, empty database after a checkpoint, and the connection of the bench to it. */
   freshDatabase(): Promise<BenchDatabase>;
+  /** Disconnects everybody and shuts down. */
+  stop(): Promise<void>;
+  /** Starts it again after `stop`, with the same data at the same address. */
+  start(): Promise<void>;
 }
 
 export interface BenchDatabase {
@@ -32,12 +36,14 @@ export interface BenchDatabase {
 
 export async function startPostgres(context: BenchContext): Promise<BenchPostgres> {
   const { supervisor, folder } = context;
-  const { url } = await startEmbeddedPostgres(supervisor, {
+  const options = {
     dataDir: path.join(folder, 'postgres'),
     logFile: path.join(folder, 'logs', 'postgres.log'),
     database: TEMPLATE,
     settings: SETTINGS,
-  });
+  };
+  let running = await startEmbeddedPostgres(supervisor, options);
+  const { url, port } = running;
   await migrate(url);
   const { rows } = await administer<{ version: string; settings: string }>(
     url,
@@ -52,6 +58,10 @@ export async function startPostgres(context: BenchContext): Promise<BenchPostgre
   let count = 0;
   return {
     version,
+    stop: () => running.stop(),
+    async start() {
+      running = await startEmbeddedPostgres(supervisor, { ...options, port });
+    },
     pid: () => supervisor.running().find(({ name }) => name === 'postgres')?.pid,
     async freshDatabase() {
       count += 1;

@@ -27,6 +27,13 @@ export interface Contestant {
   stop(): Promise<void>;
 }
 
+/** Ours, whose process may be killed. */
+export interface OwnContestant extends Contestant {
+  /** `http://host:port`. */
+  url: string;
+  database: BenchDatabase;
+}
+
 export interface Upstream {
   champion: number;
   challenger: number;
@@ -41,12 +48,15 @@ export async function startOurs(
   context: BenchContext,
   postgres: BenchPostgres,
   upstream: Upstream,
-): Promise<Contestant> {
+  env: Readonly<Record<string, string>> = {},
+): Promise<OwnContestant> {
   const database = await postgres.freshDatabase();
   await applySplitModel(database.db, `http://127.0.0.1:${upstream.champion}`);
   const key = await benchKey(database.db, 'serve');
-  const server = await startServer(context, { databaseUrl: database.url });
+  const server = await startServer(context, { databaseUrl: database.url, env });
   return {
+    url: server.url,
+    database,
     port: server.port,
     headers: { authorization: `Bearer ${key}` },
     pids: [server.pid()],
@@ -59,7 +69,7 @@ export async function startOurs(
 }
 
 /** Waits until as many interactions are stored as requests were answered; more or fewer in the end is an error. */
-async function stored({ db }: BenchDatabase, requests: number): Promise<void> {
+export async function stored({ db }: BenchDatabase, requests: number): Promise<void> {
   const deadline = performance.now() + SETTLED_MS;
   for (;;) {
     const { rows } = await db.pool.query<{ n: string }>('SELECT count(*) AS n FROM interactions');
