@@ -186,6 +186,15 @@ cycle
   .action(lazily(async () => (await import('./commands/cycle-status.js')).cycleStatus));
 
 program
+  .command('experiment')
+  .description('experiments')
+  .command('plan')
+  .argument('<model>')
+  .description('what an experiment can find with the traffic the model has had lately: days, interactions, power')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/experiment-plan.js')).experimentPlan));
+
+program
   .command('promote')
   .argument('<model>')
   .requiredOption('--candidate <version>', 'the version this is about')
@@ -210,6 +219,14 @@ program
   .description('put the traffic back on an earlier version; works with Temporal down')
   .action(lazily(async () => (await import('./commands/rollback.js')).rollback));
 
+program
+  .command('verify')
+  .argument('<model>')
+  .description(
+    'check the chain of route changes and make every stored decision again; exit code 1 when one does not fit',
+  )
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/verify.js')).verify));
 program
   .command('doctor')
   .description('check connections, schema and search attributes; exit code 1 when something is wrong')

@@ -48,6 +48,7 @@ function describe(status: CycleStatus): string {
   const lines = [
     `${status.model}${status.sandbox ? ' (sandbox)' : ''}: ${status.phase}, champion ${status.champion ?? '–'}, candidate ${status.candidate ?? '–'}`,
   ];
+  if (status.warning !== undefined) lines.push(`WARNING: ${status.warning}`);
   if (status.dataset)
     lines.push(
       `dataset: ${status.dataset.kept} of ${status.dataset.considered} kept (${status.dataset.train} train, ${status.dataset.validation} validation)`,
@@ -73,7 +74,12 @@ function describe(status: CycleStatus): string {
       look.interval === null ? '–' : `[${number(look.interval[0])}, ${number(look.interval[1])}]`,
       look.reason === null ? look.decision : `${look.decision} (${look.reason})`,
     ]);
+    const end = status.looks.at(-1)?.estimate;
     lines.push(table(['look', 'champion', 'challenger', 'z', 'boundary', 'interval', 'decision'], rows));
+    if (end)
+      lines.push(
+        `effect, corrected for the looks: ${number(end.median)} [${number(end.interval[0])}, ${number(end.interval[1])}]`,
+      );
   }
   const check = status.bake?.checks.at(-1);
   if (status.bake) lines.push(`bake: until ${status.bake.endsAt}${check ? `; ${check.summary}` : ''}`);

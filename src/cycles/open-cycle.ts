@@ -20,7 +20,16 @@ export interface CyclePlan {
 }
 
 export type OpenedCycle =
-  | { opened: true; cycleId: string; policyDigest: string; plan: CyclePlan; champion: number; epoch: number }
+  | {
+      opened: true;
+      cycleId: string;
+      policyDigest: string;
+      plan: CyclePlan;
+      champion: number;
+      epoch: number;
+      /** Why the experiment to come cannot finish at the present traffic, at most 200 characters. */
+      warning?: string;
+    }
   /** Another live run holds the lease. */
   | { opened: false; reason: 'already_running'; workflowId: string };
 

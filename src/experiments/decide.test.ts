@@ -60,7 +60,7 @@ test('a better challenger is promoted at the first look, and the row says why', 
   expect(look.information).toBeCloseTo(information, 6);
   expect(look.z).toBeCloseTo(0.07 * Math.sqrt(information), 10);
   expect(look.c).toBeCloseTo(1.959963984540054, 12);
-  const half = look.c * Math.sqrt((0.8 * 0.2) / 9000 + (0.87 * 0.13) / 1000);
+  const half = (look.c as number) * Math.sqrt((0.8 * 0.2) / 9000 + (0.87 * 0.13) / 1000);
   expect(look.interval?.lower).toBeCloseTo(0.07 - half, 10);
   expect(look.interval?.upper).toBeCloseTo(0.07 + half, 10);
   expect(look.maxInformation).toBeCloseTo(3139.55, 2);
@@ -128,7 +128,7 @@ describe('the order of the decision', () => {
   test('3: significance is not enough when the difference is smaller than the least worth having', () => {
     const input = { champion: arm(900_000, 720_000), challenger: arm(100_000, 81_900) };
     const look = decideAtLook({ ...better, ...input });
-    expect(look.z).toBeGreaterThan(look.c);
+    expect(look.z).toBeGreaterThan(look.c as number);
     expect(look).toMatchObject({ decision: 'inconclusive', reason: 'max_duration', tested: true });
     expect(look.explanation).toMatch(/^Undecided: less than \+2\.0 pp\./);
   });
@@ -251,7 +251,7 @@ test('whatever the data: no promotion without time, floors and boundary, no wait
       const arms = [input.champion, input.challenger];
       const floors = hours >= 48 && arms.every(({ n, N }) => n >= 300 && N >= 100);
       if (look.decision === 'promote') {
-        expect(look.z).toBeGreaterThanOrEqual(look.c);
+        expect(look.z).toBeGreaterThanOrEqual(look.c as number);
         expect(look.delta).toBeGreaterThanOrEqual(0.02);
       }
       if (!floors) {

@@ -3,11 +3,11 @@ import {
   checkArmSums,
   clusteredInterval,
   clusteredTest,
-  fixedMaxInformation,
   missingRatings,
-  normalIsf,
   sampleRatioTest,
 } from '../stats/index.js';
+import { boundaryOf, type LookBoundary } from './boundary.js';
+import { estimateAtEnd } from './estimate.js';
 import { explainLook } from './explain-look.js';
 import { judgeHarm } from './harm.js';
 import type { ExperimentSettings, LookDecision, LookFigures, LookInput, WaitingFor } from './look.js';
@@ -20,8 +20,9 @@ type Verdict = Pick<LookDecision, 'decision' | 'reason' | 'waitingFor' | 'tested
 const MAX_CROSSED_SHARE = 0.01;
 
 /**
- * Decides an experiment at one look, by the `fixed` rule. The order is the contract: blocked, harm or guardrail,
- * promotion, last look; what is left keeps the champion and waits.
+ * Decides an experiment at one look. The order is the contract: blocked, harm or guardrail, promotion, last look; what is
+ * left keeps the champion and waits. A boundary that was crossed while something else forbade the promotion is not kept
+ * for later: the next look has to cross its own.
  *
  * @throws RangeError for sums that contradict each other or settings that make no rule
  */
@@ -30,28 +31,33 @@ export function decideAtLook(input: LookInput): LookDecision {
   checkArmSums(input.challenger);
   if (!Number.isSafeInteger(input.crossed) || input.crossed < 0)
     throw new RangeError(`crossed subjects are a whole number >= 0, not ${input.crossed}`);
-  const figures = measure(input);
-  const verdict = judge(input, figures);
+  const { boundary, ...figures } = measure(input);
+  const verdict = judge(input, figures, boundary);
+  // Of arms that are not what was ordered, nothing is estimated.
+  const ended = verdict.decision !== 'wait' && verdict.reason !== 'blocked';
+  const estimate = ended ? estimateAtEnd(input, figures) : null;
   return {
     ...figures,
     ...verdict,
-    alphaSpent: verdict.tested ? input.settings.alpha / 2 : 0,
+    alphaSpent: verdict.tested ? boundary.alphaIfTested : boundary.alphaBefore,
+    ...(estimate !== null && { estimate }),
     explanation: explainLook(input, figures, verdict),
   };
 }
 
-function measure({ settings, champion, challenger, crossed, prior, last }: LookInput) {
+function measure(input: LookInput) {
+  const { settings, champion, challenger, crossed, prior } = input;
   const test = clusteredTest(champion, challenger);
-  const c = normalIsf(settings.alpha / 2);
-  const maxInformation = fixedMaxInformation(settings);
+  const boundary = boundaryOf(input, test.information);
+  const { c, maxInformation, tau } = boundary;
   const subjects = champion.O + challenger.O;
-  const fraction = test.information === null ? null : Math.min(1, test.information / maxInformation);
   return {
     ...test,
+    boundary,
     c,
-    interval: clusteredInterval(test, c),
+    interval: c === null ? null : clusteredInterval(test, c),
     maxInformation,
-    tau: last ? 1 : fraction,
+    tau,
     sampleRatio: sampleRatioTest([champion.O, challenger.O], [1 - settings.share, settings.share]),
     crossedShare: subjects === 0 ? 0 : crossed / subjects,
     ratings: missingRatings(champion, challenger),
@@ -59,9 +65,9 @@ function measure({ settings, champion, challenger, crossed, prior, last }: LookI
   };
 }
 
-type Measured = ReturnType<typeof measure>;
+type Measured = Omit<ReturnType<typeof measure>, 'boundary'>;
 
-function judge(input: LookInput, figures: Measured): Verdict {
+function judge(input: LookInput, figures: Measured, boundary: LookBoundary): Verdict {
   const { last, settings } = input;
   if (figures.sampleRatio.mismatch || figures.crossedShare > MAX_CROSSED_SHARE)
     return last ? inconclusive('blocked') : wait('blocked');
@@ -70,10 +76,13 @@ function judge(input: LookInput, figures: Measured): Verdict {
   if (missing !== null) return last ? inconclusive('not_enough_data') : wait(missing);
   // All outcomes alike: there is no z. Another look may bring variation; at the last one only the interval is left.
   if (!figures.tested && !last) return wait('variation');
-  if (figures.tested && isBetter(figures, settings))
-    return { decision: 'promote', reason: 'significant', waitingFor: null, tested: true };
+  const tested = figures.tested && boundary.newInformation;
+  if (!tested && !last) return wait('information');
+  if (tested && isBetter(figures, settings))
+    return { decision: 'promote', reason: 'significant', waitingFor: null, tested };
+  if (!boundary.final) return { ...wait('evidence'), tested };
   const noImprovement = figures.interval !== null && figures.interval.upper < settings.minEffect;
-  return { ...(noImprovement ? reject('no_improvement') : inconclusive('max_duration')), tested: figures.tested };
+  return { ...(noImprovement ? reject('no_improvement') : inconclusive('max_duration')), tested };
 }
 
 /** The first floor that does not hold. A promotion or a verdict of "no better" needs them all. */
@@ -90,7 +99,9 @@ function isBetter(
   { minEffect }: Pick<ExperimentSettings, 'minEffect'>,
 ): boolean {
   const large = (difference: number | null) => difference !== null && difference >= minEffect;
-  return z >= c && large(delta) && large(ratings.deltaImputed) && harm.guardrails.every(({ shown }) => shown);
+  return (
+    c !== null && z >= c && large(delta) && large(ratings.deltaImputed) && harm.guardrails.every(({ shown }) => shown)
+  );
 }
 
 function wait(waitingFor: WaitingFor): Verdict {

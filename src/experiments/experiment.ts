@@ -1,6 +1,6 @@
 import type { Db, Prisma, Tx } from '../db/index.js';
 import { UnderstudyError } from '../errors.js';
-import type { Policy } from '../policy/index.js';
+import { digestOf, type Policy } from '../policy/index.js';
 import type { Prior } from '../stats/index.js';
 import type { ExperimentSettings } from './look.js';
 
@@ -76,11 +76,24 @@ export async function endRows(tx: Tx, where: Prisma.ExperimentWhereInput, end: E
   });
 }
 
+/**
+ * SHA-256 over what an experiment started with. The route change that started it carries it, so that the chain of changes
+ * holds the terms as well.
+ */
+export function termsOf({ endedAt: _ended, decision: _decision, reason: _reason, ...terms }: Experiment): string {
+  return digestOf(terms);
+}
+
 /** The settings in the shape the decision rule wants them in. */
 export function ruleOf({ settings: { experiment }, share }: Experiment): ExperimentSettings {
+  return { ...settingsOf(experiment), share };
+}
+
+/** A policy's section in that shape. */
+export function settingsOf(experiment: Policy['experiment']): ExperimentSettings {
   return {
     test: experiment.test,
-    share,
+    share: experiment.share,
     alpha: experiment.alpha,
     power: experiment.power,
     minEffect: experiment.min_effect,

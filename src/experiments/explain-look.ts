@@ -36,6 +36,10 @@ function headline(
     case 'not_enough_data':
     case 'floors':
       return `Too little: ${settings.minSamplesPerArm} outcomes, ${settings.minSubjectsPerArm} subjects an arm needed.`;
+    case 'information':
+      return 'Less than 1 % more information than at the last tested look.';
+    case 'evidence':
+      return `Goes on: ${whatWasMissing(figures, settings.minEffect)}.`;
     case 'min_duration':
       return 'Before the minimum duration.';
     default:
@@ -45,7 +49,7 @@ function headline(
 
 /** The first condition of a promotion that failed, in the order in which they are asked. */
 function whatWasMissing({ z, c, delta, ratings, harm }: LookFigures, minEffect: number): string {
-  if (z < c || delta === null) return 'not significant';
+  if (c === null || z < c || delta === null) return 'not significant';
   if (delta < minEffect) return `less than ${points(minEffect)}`;
   if (ratings.deltaImputed !== null && ratings.deltaImputed < minEffect)
     return `${points(ratings.deltaImputed)} with missing ratings`;
@@ -56,10 +60,12 @@ function whatWasMissing({ z, c, delta, ratings, harm }: LookFigures, minEffect: 
 function numbers({ champion, challenger, settings }: LookInput, figures: LookFigures): string {
   const { pChampion, pChallenger, delta, interval, z, c } = figures;
   const arms = `challenger ${percent(pChallenger)} of ${challenger.n}, champion ${percent(pChampion)} of ${champion.n}`;
-  if (delta === null || interval === null) return `${arms}; boundary ${c.toFixed(2)}`;
+  const bound = c === null ? 'cannot stop yet' : `boundary ${c.toFixed(2)}`;
+  if (delta === null) return `${arms}; ${bound}`;
+  if (interval === null) return `${arms}: ${points(delta)}, no interval yet, z ${z.toFixed(2)}, ${bound}`;
   const level = Number((100 * (1 - settings.alpha)).toPrecision(4));
   const range = `${signed(interval.lower)} to ${signed(interval.upper)}`;
-  return `${arms}: ${points(delta)}, ${level}% interval ${range}, z ${z.toFixed(2)}, boundary ${c.toFixed(2)}`;
+  return `${arms}: ${points(delta)}, ${level}% interval ${range}, z ${z.toFixed(2)}, ${bound}`;
 }
 
 function tiny(p: number): string {

@@ -13,8 +13,11 @@ import type { LookSchedule } from './look-times.js';
 
 /** The parts of a policy that decide an experiment; they are frozen when it starts. */
 export interface ExperimentSettings extends RuleSettings, LookSchedule {
-  /** one look with the whole of alpha, at the first planned time at which all floors hold */
-  readonly test: 'fixed';
+  /**
+   * `fixed`: one look with the whole of alpha, at the first planned time at which all floors hold; `group_sequential`:
+   * every planned look with its part of alpha
+   */
+  readonly test: 'fixed' | 'group_sequential';
   /** challenger's share of subjects, constant within the experiment */
   readonly share: number;
   /** interactions with an outcome */
@@ -22,6 +25,20 @@ export interface ExperimentSettings extends RuleSettings, LookSchedule {
   /** subjects with an outcome; below 2 nothing can be tested, so 2 is the least that counts */
   readonly minSubjectsPerArm: number;
   readonly guardrails: readonly Guardrail[];
+}
+
+/** A look at which z was held against its boundary, as later looks of the same experiment need it. */
+export interface PastLook {
+  readonly k: number;
+  /** I_j */
+  readonly information: number;
+  /** τ_j */
+  readonly tau: number;
+  readonly z: number;
+  /** c_j; null where the look could not stop (c_j above 8), because JSON has no infinity */
+  readonly c: number | null;
+  /** one-sided alpha spent up to and with look j, f(τ_j) */
+  readonly alphaSpent: number;
 }
 
 /** Everything a look is made from. Plain data: stored as it is, the same input gives the same decision for ever. */
@@ -39,6 +56,18 @@ export interface LookInput {
   readonly crossed: number;
   /** the champion's last 30 days when the experiment started */
   readonly prior: Prior | null;
+  /** the looks tested before, in order; of the `group_sequential` rule only */
+  readonly past?: readonly PastLook[];
+}
+
+/** Effect and interval by the stage-wise order: right on average whatever look the experiment stopped at. */
+export interface LookEstimate {
+  /** median-unbiased effect */
+  readonly median: number;
+  /** two-sided, 1 − alpha */
+  readonly interval: Limits;
+  /** one-sided p-value of "not better" */
+  readonly p: number;
 }
 
 type Decision = 'wait' | 'promote' | 'reject' | 'inconclusive';
@@ -50,17 +79,23 @@ type DecisionReason =
   | 'max_duration'
   | 'not_enough_data'
   | 'blocked';
-/** What keeps an experiment going: time, floors, a split that is not the ordered one, outcomes that are all alike. */
-export type WaitingFor = 'min_duration' | 'floors' | 'blocked' | 'variation';
+/**
+ * What keeps an experiment going: time, floors, a split that is not the ordered one, outcomes that are all alike, less
+ * than 1 % more information than at the last tested look, or evidence: it was tested, and a later look may decide.
+ */
+export type WaitingFor = 'min_duration' | 'floors' | 'blocked' | 'variation' | 'information' | 'evidence';
 
 export interface LookFigures extends Omit<ClusteredTest, 'tested'> {
-  /** the boundary for z, z_{1−alpha/2} */
-  readonly c: number;
-  /** Δ ± c·se; null when an arm has fewer than two subjects with outcomes */
+  /**
+   * the boundary for z: z_{1−alpha/2} under `fixed`; under `group_sequential` that of this look, or of the last tested one
+   * when this one brings no new information; null where no z can stop (c above 8)
+   */
+  readonly c: number | null;
+  /** Δ ± c·se, the repeated interval; null when an arm has fewer than two subjects with outcomes, or c is null */
   readonly interval: Limits | null;
   /** I_max of the rule */
   readonly maxInformation: number;
-  /** I/I_max, at most 1, and 1 at the last look; shown, not used by the `fixed` rule; null without information */
+  /** τ = I/I_max, at most 1, and 1 at max_duration; shown, not used by the `fixed` rule; null without information */
   readonly tau: number | null;
   /** subjects of the cut against the ordered share, before those in both arms were left out */
   readonly sampleRatio: SampleRatio;
@@ -77,10 +112,12 @@ export interface LookDecision extends LookFigures {
   readonly reason: DecisionReason | null;
   /** null unless waiting */
   readonly waitingFor: WaitingFor | null;
-  /** z was held against c: this was the one look of the `fixed` rule */
+  /** z was held against c: the look spent alpha and is in the boundaries of all later ones */
   readonly tested: boolean;
-  /** one-sided alpha spent up to and with this look: alpha/2 when tested, else 0 */
+  /** one-sided alpha spent up to and with this look; alpha/2 when it was the last */
   readonly alphaSpent: number;
+  /** what the experiment found, corrected for having looked before; when it ended here, under `group_sequential` */
+  readonly estimate?: LookEstimate;
   /** at most 200 characters */
   readonly explanation: string;
 }

@@ -2,7 +2,7 @@ import type { Db } from '../db/index.js';
 import { UnderstudyError } from '../errors.js';
 import { formatDuration } from '../policy/index.js';
 import { changeRoute, changeThatStarted, readRoute } from '../routing/index.js';
-import { type Experiment, endRows, readExperiment, toExperiment } from './experiment.js';
+import { type Experiment, endRows, readExperiment, termsOf, toExperiment } from './experiment.js';
 import { movedByOther, type RouteChangedByOther } from './route-move.js';
 import { after, assertMayServe, insertExperiment, nextExperimentId, priorOf } from './start-experiment.js';
 import { testEvidence } from './test-evidence.js';
@@ -75,7 +75,7 @@ export async function promote(
     action: 'promote',
     actor,
     reason,
-    evidence: { ...(await testEvidence(db, test, asOf)), bake: bake.id, forced },
+    evidence: { ...(await testEvidence(db, test, asOf)), bake: bake.id, forced, terms: termsOf(bake) },
     forced,
     requestId,
     cycleId,

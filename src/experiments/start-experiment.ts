@@ -2,9 +2,10 @@ import type { Db, Prisma, Tx } from '../db/index.js';
 import { UnderstudyError } from '../errors.js';
 import { type Policy, parsePolicy } from '../policy/index.js';
 import { changeRoute, changeThatStarted, readRoute } from '../routing/index.js';
-import { fixedMaxInformation, initialInformation, normalIsf, type Prior } from '../stats/index.js';
+import { initialInformation, type Prior } from '../stats/index.js';
+import { maxInformationOf, plannedBoundaries } from './boundary.js';
 import { championHistory } from './champion-history.js';
-import { type Experiment, endRows, type FrozenSettings, ruleOf, toExperiment } from './experiment.js';
+import { type Experiment, endRows, type FrozenSettings, ruleOf, termsOf, toExperiment } from './experiment.js';
 import { experimentIdOf } from './experiment-id.js';
 import { movedByOther, type RouteChangedByOther } from './route-move.js';
 
@@ -141,19 +142,23 @@ function factsOf(experiment: Experiment, epoch: number): StartedExperiment {
   };
 }
 
-/** An experiment starts on the evaluation; of its own it has nothing yet but the boundary it will be held against. */
+/** An experiment starts on the evaluation; of its own it has nothing yet but the boundaries it will be held against. */
 async function startEvidence(db: Db, experiment: Experiment): Promise<Record<string, unknown>> {
   const gate = await db.prisma.evaluation.findUnique({ where: { cycleId: experiment.cycleId } });
   const rule = ruleOf(experiment);
+  const boundaries = plannedBoundaries(rule);
   return {
     experiment: experiment.id,
     kind: experiment.kind,
     n: { champion: 0, challenger: 0 },
     interval: null,
-    boundary: normalIsf(rule.alpha / 2),
-    i_max: fixedMaxInformation(rule),
+    test: rule.test,
+    boundary: boundaries[0] ?? null,
+    boundaries,
+    i_max: maxInformationOf(rule),
     i0: initialInformation(experiment.prior, experiment.share),
     share: experiment.share,
+    terms: termsOf(experiment),
     evaluation:
       gate === null
         ? null

@@ -1,8 +1,10 @@
-import type { Db, Prisma } from '../db/index.js';
+import type { Db } from '../db/index.js';
 import { changeThatLeft, readRoute } from '../routing/index.js';
 import { decideAtLook, type LookInput } from './decide.js';
 import { type Experiment, readExperiment, ruleOf } from './experiment.js';
+import { type LookEvidence, lookRow, toStored } from './look-row.js';
 import { isLastLook } from './look-times.js';
+import { readPastLooks } from './past-looks.js';
 import { readArms } from './read-arms.js';
 import { foundChange, movedByOther, type RouteChangedByOther } from './route-move.js';
 
@@ -17,6 +19,8 @@ export interface LookFacts {
   z: number | null;
   boundary: number | null;
   interval: [number, number] | null;
+  /** What an experiment that ended here found, corrected for the looks before. */
+  estimate?: { median: number; interval: [number, number] };
   /** At most 200 characters. */
   summary: string;
   /** The route does not serve this experiment any more; by whom it was moved. */
@@ -57,39 +61,11 @@ export async function takeLook(
     challenger: cut.second,
     crossed: cut.crossed,
     prior: experiment.prior,
+    ...(settings.test === 'group_sequential' && { past: await readPastLooks(db, experimentId, k) }),
   };
-  const decision = decideAtLook(look);
-  const { champion, challenger, crossed, ...rest } = look;
-  const { explanation, ...figures } = decision;
+  const facts = { experimentId, k, policyDigest: experiment.policyDigest, cutDigest: cut.digest };
   await db.prisma.look.createMany({
-    data: {
-      experimentId,
-      k,
-      takenAt: asOf,
-      policyDigest: experiment.policyDigest,
-      cutDigest: cut.digest,
-      champion: champion as unknown as Prisma.InputJsonObject,
-      challenger: challenger as unknown as Prisma.InputJsonObject,
-      crossed,
-      tested: decision.tested,
-      z: decision.z,
-      p: decision.p,
-      delta: decision.delta,
-      intervalLow: decision.interval?.lower ?? null,
-      intervalHigh: decision.interval?.upper ?? null,
-      boundary: decision.c,
-      information: decision.information,
-      iMax: decision.maxInformation,
-      i0: decision.harm.initialInformation,
-      tau: decision.tau,
-      alphaSpent: decision.alphaSpent,
-      srmP: decision.sampleRatio.p,
-      deltaImputed: decision.ratings.deltaImputed,
-      // The input, but for what has columns of its own, and every figure: the decision can be made again from the row.
-      evidence: { input: rest, figures, explanation } as unknown as Prisma.InputJsonObject,
-      decision: decision.decision,
-      reason: decision.reason ?? decision.waitingFor,
-    },
+    data: toStored(lookRow(facts, look, decideAtLook(look))),
     // Two at once: the first one stands.
     skipDuplicates: true,
   });
@@ -99,6 +75,8 @@ export async function takeLook(
 async function readLook(db: Db, experimentId: string, k: number): Promise<LookFacts | null> {
   const row = await db.prisma.look.findUnique({ where: { experimentId_k: { experimentId, k } } });
   if (row === null) return null;
+  const { explanation, figures } = row.evidence as unknown as LookEvidence;
+  const { estimate } = figures;
   return {
     k,
     decision: row.decision as LookFacts['decision'],
@@ -109,7 +87,10 @@ async function readLook(db: Db, experimentId: string, k: number): Promise<LookFa
     z: row.z,
     boundary: row.boundary,
     interval: row.intervalLow === null || row.intervalHigh === null ? null : [row.intervalLow, row.intervalHigh],
-    summary: (row.evidence as { explanation: string }).explanation,
+    ...(estimate && {
+      estimate: { median: estimate.median, interval: [estimate.interval.lower, estimate.interval.upper] },
+    }),
+    summary: explanation,
   };
 }
 

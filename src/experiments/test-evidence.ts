@@ -1,7 +1,9 @@
 import type { Db } from '../db/index.js';
-import { clusteredInterval, clusteredTest, normalIsf } from '../stats/index.js';
-import type { Experiment } from './experiment.js';
+import { clusteredInterval, clusteredTest } from '../stats/index.js';
+import { boundaryOf } from './boundary.js';
+import { type Experiment, ruleOf } from './experiment.js';
 import { countsOf } from './judge-experiment.js';
+import type { LookEvidence } from './look-row.js';
 import { readArms } from './read-arms.js';
 
 /**
@@ -15,6 +17,7 @@ export async function testEvidence(
 ): Promise<Record<string, unknown>> {
   const look = await db.prisma.look.findFirst({ where: { experimentId: experiment.id }, orderBy: { k: 'desc' } });
   if (look !== null) {
+    const { estimate } = (look.evidence as unknown as LookEvidence).figures;
     const sums = (arm: unknown) => arm as Parameters<typeof countsOf>[1];
     return {
       experiment: experiment.id,
@@ -28,8 +31,10 @@ export async function testEvidence(
       z: look.z,
       p: look.p,
       interval: look.intervalLow === null ? null : [look.intervalLow, look.intervalHigh],
-      boundary: look.boundary,
+      ...{ boundary: look.boundary, tau: look.tau, alpha_spent: look.alphaSpent },
+      ...(estimate && { estimate }),
       decision: look.decision,
+      look_digest: look.digest,
     };
   }
   const { settings } = experiment;
@@ -41,8 +46,9 @@ export async function testEvidence(
     minRating: settings.min_rating,
   });
   const test = clusteredTest(cut.champion, cut.second);
-  const boundary = normalIsf(settings.experiment.alpha / 2);
-  const interval = clusteredInterval(test, boundary);
+  // What a look now would be held against, although this is none.
+  const { c: boundary, tau } = boundaryOf({ settings: ruleOf(experiment), last: false }, test.information);
+  const interval = boundary === null ? null : clusteredInterval(test, boundary);
   return {
     experiment: experiment.id,
     kind: experiment.kind,
@@ -55,7 +61,7 @@ export async function testEvidence(
     z: test.z,
     p: test.p,
     interval: interval === null ? null : [interval.lower, interval.upper],
-    boundary,
+    ...{ boundary, tau, alpha_spent: 0 },
     decision: null,
   };
 }

@@ -117,7 +117,11 @@ const experiment = z.strictObject({
   min_effect: z.number().min(0).lt(1).default(0.02),
   /** Absolute difference the test is planned for; larger than min_effect. */
   target_effect: z.number().gt(0).lt(1).default(0.05),
-  test: z.literal('fixed', { error: 'knows "fixed" only, in this version' }).default('fixed'),
+  /**
+   * `group_sequential`: every planned look may decide, each with its part of alpha (O'Brien-Fleming type spending);
+   * `fixed`: one look with all of alpha, the first at which all floors hold.
+   */
+  test: z.enum(['group_sequential', 'fixed']).default('group_sequential'),
   guardrails: z
     .array(z.strictObject({ metric: z.literal('error_rate'), margin: z.number().gt(0).lt(1) }))
     .max(1)

@@ -13,3 +13,4 @@ export {
   previousWhenChampion,
   type RouteChangeRecord,
 } from './route-history.js';
+export { type BrokenLink, verifyChain } from './verify-chain.js';

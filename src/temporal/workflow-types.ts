@@ -118,6 +118,8 @@ export interface CycleStatus {
   candidate: number | null;
   policyDigest: string | null;
   sandbox: boolean | null;
+  /** Told at the start: at the present traffic the experiment to come cannot finish, and why. */
+  warning?: string;
   dataset: { id: string; considered: number; kept: number; train: number; validation: number; digest: string } | null;
   training: { jobId: string; steps: number | null; firstLoss: number | null; lastLoss: number | null } | null;
   gate: { passed: boolean; summary: string } | null;
@@ -139,6 +141,8 @@ export interface StatusLook {
   z: number | null;
   boundary: number | null;
   interval: [number, number] | null;
+  /** At the end of a group-sequential experiment: the effect, corrected for the looks before. */
+  estimate?: { median: number; interval: [number, number] };
   summary: string;
 }
 

@@ -66,6 +66,20 @@ describe('the current details', () => {
     expect(text).toContain(signal('resume', '{"actor":"you"}'));
   });
 
+  it('warn from the start of an experiment that cannot finish, and show the corrected effect at its end', () => {
+    const warning = 'The experiment cannot finish in 5.0 days.';
+    expect(currentDetails(status({ warning, candidate: null, experiment: null }), id, START)).toContain(
+      `- **warning**: ${warning}`,
+    );
+    const counted = { champion: { n: 4500, x: 3600 }, challenger: { n: 500, x: 428 } };
+    const figures = { z: 3, boundary: 2.15, interval: [0.02, 0.092] as [number, number] };
+    const look = { k: 3, at: '2026-11-24T12:00:00Z', decision: 'promote', reason: 'significant', summary: 'Better.' };
+    const estimate = { median: 0.051, interval: [-0.011, 0.089] as [number, number] };
+    const text = currentDetails(status({ looks: [{ ...look, ...counted, ...figures, estimate }] }), id, START);
+    expect(text).toContain('- effect, corrected for the looks: +5.1 pp (-1.1 to +8.9)');
+    expect(text).not.toContain('warning');
+  });
+
   it('show numbers, and offer nothing when it is over', () => {
     const outcome = {
       outcome: 'rejected',

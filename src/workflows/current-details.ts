@@ -28,7 +28,8 @@ function needsOperator({ needsOperator }: CycleStatus, workflowId: string): stri
 
 function facts(status: CycleStatus): string[] {
   const lines: string[] = [];
-  const { dataset, training, gate, experiment, looks, bake } = status;
+  const { warning, dataset, training, gate, experiment, looks, bake } = status;
+  if (warning !== undefined && status.outcome === null) lines.push(`- **warning**: ${warning}`);
   if (status.champion !== null) lines.push(`- champion: version ${status.champion}`);
   if (status.candidate !== null) lines.push(`- candidate: version ${status.candidate}`);
   if (dataset !== null) {
@@ -45,11 +46,17 @@ function facts(status: CycleStatus): string[] {
   }
   const last = looks.at(-1);
   if (last !== undefined) lines.push(`- look ${last.k} (${last.at}): **${last.decision}**. ${last.summary}`);
+  if (last?.estimate !== undefined) lines.push(`- effect, corrected for the looks: ${corrected(last.estimate)}`);
   if (bake !== null) {
     const check = bake.checks.at(-1);
     lines.push(`- bake: until ${bake.endsAt}${check === undefined ? '' : `. ${check.summary}`}`);
   }
   return lines;
+}
+
+function corrected({ median, interval: [low, high] }: { median: number; interval: [number, number] }): string {
+  const points = (share: number) => `${share < 0 ? '' : '+'}${(100 * share).toFixed(1)}`;
+  return `${points(median)} pp (${points(low)} to ${points(high)})`;
 }
 
 function messages({ messages }: CycleStatus): string[] {

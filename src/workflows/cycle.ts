@@ -16,6 +16,8 @@ export interface OpenedFacts {
   champion: number;
   /** Epoch of the route that the cycle found. */
   epoch: number;
+  /** Why the experiment to come cannot finish. */
+  warning?: string;
 }
 
 /** The actor of everything a cycle does by itself. */
@@ -86,6 +88,7 @@ export class Cycle {
       policyDigest: facts.policyDigest,
       sandbox: facts.plan.sandbox,
       champion: facts.champion,
+      ...(facts.warning !== undefined && { warning: facts.warning }),
     });
     this.#refresh();
   }
@@ -124,8 +127,9 @@ export class Cycle {
     this.#show([{ key: ATTRIBUTES.experimentEndsAt, value: new Date(experiment.maxEndsAt) }]);
   }
 
-  hasLook({ k, decision, reason, champion, challenger, z, boundary, interval, summary }: LookFacts): void {
-    const look = { k, at: asOf(), decision, reason, champion, challenger, z, boundary, interval, summary };
+  hasLook({ k, decision, reason, champion, challenger, z, boundary, interval, estimate, summary }: LookFacts): void {
+    const facts = { k, at: asOf(), decision, reason, champion, challenger, z, boundary, interval, summary };
+    const look = { ...facts, ...(estimate && { estimate }) };
     this.status.looks.push(look);
     this.#refresh();
   }

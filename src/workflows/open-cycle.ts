@@ -30,8 +30,8 @@ export async function openCycle(input: CycleInput): Promise<Opening> {
       asOf: asOf(),
     });
     if (!lease.opened) return { opened: false, cycle, heldBy: lease.workflowId };
-    const { cycleId: id, policyDigest, plan, champion, epoch } = lease;
-    cycle.opened({ id, policyDigest, plan, champion, epoch });
+    const { opened: _opened, cycleId: id, ...facts } = lease;
+    cycle.opened({ id, ...facts });
     return { opened: true, cycle };
   } catch (error) {
     if (isCancellation(error)) throw error;

@@ -265,6 +265,42 @@ describe('understudy rollback', () => {
   });
 });
 
+describe('understudy verify', () => {
+  it('says that everything fits, and with exit code 1 what was changed by hand', async () => {
+    expect(await understudy('verify', 'desk')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^desk: 1 route change, 0 experiments, 0 looks checked\.\nEverything fits: /),
+    });
+    await db.pool.query(
+      "BEGIN; SET LOCAL session_replication_role = replica; UPDATE route_changes SET actor = 'me' WHERE model = 'desk'; COMMIT",
+    );
+    const { code, stdout } = await understudy('verify', 'desk', '--json');
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: false,
+      route_changes: { checked: 1, broken: [{ epoch: 1, field: 'hash' }] },
+    });
+    expect((await understudy('verify', 'desk')).stdout).toMatch(
+      /route change 1: hash is "[0-9a-f]{64}", not "[0-9a-f]{64}"/,
+    );
+    expect(await understudy('verify', 'nobody')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^unknown_model/),
+    });
+  });
+});
+
+describe('understudy experiment plan', () => {
+  it('says what the traffic is and why nothing can come of it', async () => {
+    const { code, stdout } = await understudy('experiment', 'plan', 'desk');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^desk: \d+ interactions? with a subject|WARNING: The experiment cannot finish/);
+    const json = await understudy('experiment', 'plan', 'desk', '--json');
+    expect(JSON.parse(json.stdout)).toMatchObject({ model: 'desk', test: 'group_sequential', share: 0.1, plan: null });
+    expect((await understudy('experiment', 'plan', 'nobody')).stderr).toMatch(/^unknown_model/);
+  });
+});
+
 describe('understudy --version', () => {
   it('prints the version of the program', async () => {
     expect(await understudy('--version')).toMatchObject({

@@ -123,7 +123,7 @@ describe('startExperiment', () => {
       experiment: experimentId,
       n: { champion: 0 },
       interval: null,
-      boundary: expect.closeTo(1.96, 2),
+      boundary: expect.closeTo(3.71, 2),
     });
     expect((await db.prisma.cycle.findUniqueOrThrow({ where: { id: cycleId } })).candidate).toBe(2);
   });
@@ -291,7 +291,7 @@ describe('takeLook', () => {
   it('rejects a challenger that cannot be better', async () => {
     const test = await started();
     await traffic(test, { champion: 300, challenger: 250 });
-    expect(await takeLook(db, { experimentId: test.experimentId, k: 1, asOf: at(60), isLast: false })).toMatchObject({
+    expect(await takeLook(db, { experimentId: test.experimentId, k: 3, asOf: at(180), isLast: true })).toMatchObject({
       decision: 'reject',
     });
   });
@@ -384,7 +384,7 @@ describe('promote', () => {
     expect(change.evidence).toMatchObject({
       look: 1,
       n: { champion: 500, challenger: 500 },
-      boundary: expect.closeTo(1.96, 2),
+      boundary: expect.closeTo(3.638, 2),
       decision: 'promote',
     });
   });
@@ -431,7 +431,7 @@ describe('promote', () => {
       look: null,
       n: { champion: 500, challenger: 500 },
       interval: [expect.any(Number), expect.any(Number)],
-      boundary: expect.closeTo(1.96, 2),
+      boundary: expect.closeTo(3.638, 2),
     });
     expect(await readExperiment(db, experimentId)).toMatchObject({ decision: 'promote', reason: 'forced' });
   });

@@ -117,7 +117,9 @@ const metric = async ({ url }: Process, name: string) =>
 async function learn(): Promise<void> {
   const first = await start();
   expect((await ask(first, 'before')).status).toBe(200);
-  await eventually(async () => expect(fs.readdirSync(state.folder)).toEqual(expect.arrayContaining(['directory', 'routes'])));
+  await eventually(async () =>
+    expect(fs.readdirSync(state.folder)).toEqual(expect.arrayContaining(['directory', 'routes'])),
+  );
   stops.pop();
   await first.stop();
 }

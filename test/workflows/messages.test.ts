@@ -4,6 +4,25 @@ import { HOUR, World } from './world.js';
 
 const { runCycle } = useTimeSkipping();
 
+describe('an experiment that cannot finish', () => {
+  it('is warned of as soon as the cycle has opened; the end shows the corrected effect', async () => {
+    const world = new World();
+    world.warning = 'The experiment cannot finish in 5.0 days.';
+    const estimate = { median: 0.05, interval: [0.01, 0.09] as [number, number] };
+    world.look = () => ({ decision: 'promote', reason: 'significant', estimate });
+    const seen: (string | undefined)[] = [];
+    const { status, outcome } = await runCycle(world, {
+      async during({ passUntil }) {
+        const early = await passUntil(({ cycleId }) => cycleId !== null);
+        seen.push(early.warning);
+      },
+    });
+    expect(seen).toEqual([world.warning]);
+    expect(status.looks.at(-1)).toMatchObject({ estimate });
+    expect(outcome).toMatchObject({ outcome: 'promoted', evidence: { estimate } });
+  });
+});
+
 describe('a step that cannot go on', () => {
   it('parks the cycle after its retries, and goes on where it was at a resume: no second job', async () => {
     const world = new World();

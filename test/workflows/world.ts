@@ -79,6 +79,8 @@ export class World {
   >();
   readonly calls: Call[] = [];
 
+  /** Why the experiment cannot finish at the traffic there is. */
+  warning: string | null = null;
   examples: Partial<CollectedExamples> = {};
   dataset: Partial<CuratedDataset> = {};
   gate: Partial<GateResult> = {};
@@ -150,7 +152,8 @@ export class World {
           world.rows.push({ cycleId, workflowId, runId, phases: [], outcome: null, reason: null });
         }
         const { champion, epoch } = world.route;
-        return { opened: true, cycleId: world.live!.cycleId, policyDigest: SHA, plan: world.plan, champion, epoch };
+        const facts = { cycleId: world.live!.cycleId, policyDigest: SHA, plan: world.plan, champion, epoch };
+        return { opened: true, ...facts, ...(world.warning !== null && { warning: world.warning }) };
       },
       async recordPhase({ phase, runId }) {
         if (world.live?.runId !== runId) throw new UnderstudyError('lease_lost', { model: world.model });

@@ -29,6 +29,7 @@ export const lookView = z.strictObject({
   policy_digest: z.string(),
   cut_digest: z.string(),
   evidence: figures,
+  digest: z.string().nullable(),
 });
 
 /** Champion against challenger (`ab`), or the new champion against the holdback (`bake`); `decision` is null while it runs. */
@@ -108,5 +109,6 @@ function viewLook(row: LookRow): LookView {
     policy_digest: row.policyDigest,
     cut_digest: row.cutDigest,
     evidence: row.evidence as Record<string, unknown>,
+    digest: row.digest,
   };
 }

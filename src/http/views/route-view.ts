@@ -28,6 +28,8 @@ export const routeChangeView = z.strictObject({
   request_id: z.string().nullable(),
   cycle: z.uuid().nullable(),
   created_at: z.iso.datetime(),
+  /** SHA-256 over this change and the hash of the one before it */
+  hash: z.string(),
 });
 
 type RouteChangeRow = Awaited<ReturnType<Db['prisma']['routeChange']['findFirstOrThrow']>>;
@@ -49,6 +51,7 @@ export function viewRouteChange(row: RouteChangeRow): z.input<typeof routeChange
     request_id: row.requestId,
     cycle: row.cycleId,
     created_at: row.createdAt.toISOString(),
+    hash: row.hash,
   };
 }
 

@@ -90,6 +90,8 @@ function forced({ experimentId, epoch, floorAt }: LiveExperiment, message: Promo
   };
 }
 
-function figures({ k, champion, challenger, z, boundary, interval, summary }: LookFacts): Record<string, unknown> {
-  return { look: k, champion, challenger, z, boundary, interval, summary: summary.slice(0, 200) };
+function figures(look: LookFacts): Record<string, unknown> {
+  const { k, champion, challenger, z, boundary, interval, estimate, summary } = look;
+  const counted = { look: k, champion, challenger, z, boundary, interval };
+  return { ...counted, ...(estimate && { estimate }), summary: summary.slice(0, 200) };
 }

@@ -1,0 +1,76 @@
+import { digestOf } from '../policy/index.js';
+import { decideAtLook, type LookDecision, type LookInput } from './decide.js';
+import { type Experiment, ruleOf } from './experiment.js';
+import { columnsOf, digestOfLook, type LookEvidence, type LookRow } from './look-row.js';
+import { isLastLook, lookTimes } from './look-times.js';
+import { differences, type Misfit } from './misfits.js';
+import { toPastLook } from './past-looks.js';
+
+/**
+ * Makes the decision of a stored look again, from its row, and names every field that does not fit: sums and their digest,
+ * every figure, the boundary from the looks before, the decision and its sentence, and what the row repeats of its experiment.
+ *
+ * @param looks all looks of the experiment
+ */
+export function verifyLook(row: LookRow, experiment: Experiment, looks: readonly LookRow[]): Misfit[] {
+  const { input, figures, explanation } = row.evidence as LookEvidence;
+  const asOf = row.takenAt.getTime();
+  const past = looks.filter(({ tested, k }) => tested && k < row.k).sort((a, b) => a.k - b.k);
+  const settings = ruleOf(experiment);
+  const frozen = {
+    settings,
+    startedAt: experiment.startedAt.getTime(),
+    asOf,
+    last: isLastLook(settings, experiment.startedAt.getTime(), asOf),
+    prior: experiment.prior,
+    ...(settings.test === 'group_sequential' && { past: past.map(toPastLook) }),
+  };
+  const cut = {
+    ...{ experiment: row.experimentId, asOf: row.takenAt.toISOString() },
+    ...{ champion: row.champion, second: row.challenger, crossed: row.crossed },
+  };
+  const misfits = [
+    ...differences('evidence.input', input, frozen),
+    ...differences('policy_digest', row.policyDigest, experiment.policyDigest),
+    ...differences('cut_digest', row.cutDigest, digestOf(cut)),
+    ...whenPlanned(row, settings, experiment),
+  ];
+  const decision = decideAgain(input, row);
+  if (decision instanceof Error) {
+    misfits.push({ field: 'evidence.input', stored: input, expected: decision.message });
+  } else {
+    const { explanation: sentence, ...recomputed } = decision;
+    const columns = columnsOf(decision);
+    for (const [name, value] of Object.entries(columns)) {
+      misfits.push(...differences(columnName(name), row[name as keyof typeof columns], value));
+    }
+    misfits.push(...differences('evidence.figures', figures, recomputed));
+    misfits.push(...differences('evidence.explanation', explanation, sentence));
+  }
+  // Rows from before there was a digest have none.
+  if (row.digest !== null) misfits.push(...differences('digest', row.digest, digestOfLook(row)));
+  return misfits;
+}
+
+/** Sums that no real arm can have, or settings that make no rule, are an answer here and no failure. */
+function decideAgain(input: LookEvidence['input'], row: LookRow): LookDecision | Error {
+  const { champion, challenger, crossed } = row as Pick<LookInput, 'champion' | 'challenger' | 'crossed'>;
+  try {
+    return decideAtLook({ ...input, champion, challenger, crossed });
+  } catch (error) {
+    if (error instanceof RangeError || error instanceof TypeError) return error;
+    throw error;
+  }
+}
+
+/** The k-th look is not before its time: timers fire late, never early. */
+function whenPlanned(row: LookRow, settings: Parameters<typeof lookTimes>[0], { startedAt }: Experiment): Misfit[] {
+  const planned = lookTimes(settings, startedAt.getTime())[row.k - 1];
+  if (planned !== undefined && row.takenAt.getTime() >= planned) return [];
+  const expected = planned === undefined ? 'no such look' : `at ${new Date(planned).toISOString()} or later`;
+  return [{ field: 'k', stored: row.k, expected }];
+}
+
+function columnName(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
