@@ -108,7 +108,7 @@ async function seed(): Promise<void> {
   const feedback = { id: '019a3f10-0000-7000-8000-000000000001', interaction: '019a3f00-0000-7000-8000-000000000001' };
   await storeFeedback(db, [
     { ...feedback, kind: 'rating', value: 4, min: 1, max: 5, source: 'reviewer' },
-    { ...feedback, id: '019a3f10-0000-7000-8000-000000000002', kind: 'copied', choice_index: 1 },
+    { ...feedback, id: '019a3f10-0000-7000-8000-000000000002', kind: 'copied', choice_index: 0 },
     { model: 'desk', external_id: 'posted', kind: 'comment', value: 'Late.' },
   ]);
   await storeFeedback(db, [{ id: '019a3f10-0000-7000-8000-000000000002', retracted: true }]);

@@ -9,6 +9,7 @@ import {
   seedModel,
   seedVersion,
   startTestServer,
+  subjectIn,
   type TestServer,
 } from '../http/support.js';
 
@@ -32,13 +33,6 @@ function chat(body: Record<string, unknown> | string, headers: Record<string, st
 
 function stored(id: string | null) {
   return eventually(() => server.db.prisma.interaction.findFirstOrThrow({ where: { id: id ?? '' } }));
-}
-
-/** A subject of the arm asked for. */
-function subjectIn(experiment: string, second: boolean, share = 0.5): string {
-  for (let n = 0; ; n++) {
-    if (isInSecondArm(experiment, hashSubject(SUBJECT_KEY, `customer-${n}`), share) === second) return `customer-${n}`;
-  }
 }
 
 describe('an app with the official OpenAI client', () => {

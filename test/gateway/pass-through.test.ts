@@ -1,13 +1,11 @@
 import OpenAI from 'openai';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { hashSubject } from '../../src/interactions/index.js';
-import { isInSecondArm } from '../../src/routing/index.js';
 import {
-  SUBJECT_KEY,
   seedExperiment,
   seedModel,
   seedVersion,
   startTestServer,
+  subjectIn,
   type TestServer,
 } from '../http/support.js';
 
@@ -24,9 +22,7 @@ beforeAll(async () => {
   const experiment = await seedExperiment(server, 'support');
   key = await server.key('serve');
   client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: key, maxRetries: 0 });
-  let n = 0;
-  do subject = `customer-${n++}`;
-  while (!isInSecondArm(experiment, hashSubject(SUBJECT_KEY, subject), 0.5));
+  subject = subjectIn(experiment, true);
 });
 afterAll(() => server.close());
 beforeEach(() => server.upstream.reset());

@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { FALLBACK_TAG, hashSubject } from '../../src/interactions/index.js';
-import { isInSecondArm } from '../../src/routing/index.js';
+import { FALLBACK_TAG } from '../../src/interactions/index.js';
 import {
   eventually,
-  SUBJECT_KEY,
   seedExperiment,
   seedModel,
   seedVersion,
   startTestServer,
+  subjectIn,
   type TestServer,
 } from '../http/support.js';
 
@@ -31,10 +30,7 @@ describe('a challenger that fails again and again', () => {
     await seedModel(server, 'failing');
     await seedVersion(server.db, 'failing', 2);
     const experiment = await seedExperiment(server, 'failing');
-    let n = 0;
-    let user = '';
-    do user = `customer-${n++}`;
-    while (!isInSecondArm(experiment, hashSubject(SUBJECT_KEY, user), 0.5));
+    const user = subjectIn(experiment, true);
     server.upstream.behave({ status: 500 }, 'failing-v2');
     for (let request = 0; request < 8; request++) {
       const answer = await chat('failing', { user });

@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { hashSubject } from '../../src/interactions/index.js';
-import { changeRoute, isInSecondArm, type NextRoute, type RouteAction, readRoute } from '../../src/routing/index.js';
+import { changeRoute, type NextRoute, type RouteAction, readRoute } from '../../src/routing/index.js';
 import {
-  SUBJECT_KEY,
   seedExperiment,
   seedModel,
   seedVersion,
   startTestServer,
+  subjectIn,
   type TestServer,
 } from '../http/support.js';
 
@@ -50,10 +49,7 @@ it('a promotion waits for conversations under way; experiments and rollbacks do 
   expect(await version('ada', 'A question without a name for its conversation')).toBe('1');
 
   const experiment = await seedExperiment(server, 'support');
-  let user = '';
-  for (let n = 0; user === ''; n++) {
-    if (isInSecondArm(experiment, hashSubject(SUBJECT_KEY, `c-${n}`), 0.5)) user = `c-${n}`;
-  }
+  const user = subjectIn(experiment, true);
   expect(await version(user, 'Hello', 'chat-2')).toBe('2');
   await move('end_experiment', { challenger: null, share: null, experimentId: null });
   expect(await version(user, 'And then?', 'chat-2')).toBe('1');

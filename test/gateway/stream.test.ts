@@ -1,15 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { hashSubject } from '../../src/interactions/index.js';
-import { isInSecondArm } from '../../src/routing/index.js';
 import {
   eventually,
-  SUBJECT_KEY,
   seedExperiment,
   seedModel,
   seedVersion,
   startTestServer,
+  subjectIn,
   type TestServer,
 } from '../http/support.js';
 
@@ -47,11 +45,7 @@ function stored(id: string | null, at = server) {
 const idOf = (answer: Response) => answer.headers.get('x-understudy-interaction');
 
 /** A subject of the challenger's arm. */
-function challenged(): string {
-  for (let n = 0; ; n++) {
-    if (isInSecondArm(experiment, hashSubject(SUBJECT_KEY, `customer-${n}`), 0.5)) return `customer-${n}`;
-  }
-}
+const challenged = () => subjectIn(experiment, true);
 
 describe('a streamed answer', () => {
   it('reaches the official client, and is stored as the one in one piece is', async () => {

@@ -63,6 +63,7 @@ describe('ensureMonths', () => {
     expect(made.sort()).toEqual([
       ...['feedback 2031-11', 'feedback 2031-12', 'feedback 2032-01'],
       ...['interactions 2031-11', 'interactions 2031-12', 'interactions 2032-01'],
+      ...['shadow_answers 2031-11', 'shadow_answers 2031-12', 'shadow_answers 2032-01'],
     ]);
     expect(await ensureMonths(db, now)).toEqual({ done: true, made: [], tooLarge: [] });
     expect(await partition('feedback_2032_01')).toBe(true);
@@ -71,7 +72,7 @@ describe('ensureMonths', () => {
   it('is done by one at a time and breaks nobody when many begin at once', async () => {
     const now = new Date('2033-03-31T23:59:59Z');
     const results = await Promise.all(Array.from({ length: 5 }, () => ensureMonths(db, now)));
-    expect(results.flatMap(({ made }) => made)).toHaveLength(6);
+    expect(results.flatMap(({ made }) => made)).toHaveLength(9);
     expect(await partition('interactions_2033_05')).toBe(true);
   });
 
@@ -187,6 +188,7 @@ describe('listMonths', () => {
   it('shows every partition with its size, and what waits without one', async () => {
     const months = await listMonths(db);
     expect(months.filter(({ month }) => month === null).map(({ table }) => table)).toEqual([
+      'shadow_answers',
       'interactions',
       'feedback',
     ]);

@@ -5,8 +5,9 @@ import { createDb, type Db } from '../../src/db/index.js';
 import { UnderstudyError } from '../../src/errors.js';
 import type { CaptureLimits, SpoolOptions } from '../../src/gateway/index.js';
 import { createServer, type Operations } from '../../src/http/index.js';
+import { hashSubject } from '../../src/interactions/index.js';
 import { digestOf, parsePolicy } from '../../src/policy/index.js';
-import { changeRoute, followRoutes, type RouteFollower, readRoute } from '../../src/routing/index.js';
+import { changeRoute, followRoutes, isInSecondArm, type RouteFollower, readRoute } from '../../src/routing/index.js';
 import { startShadow } from '../../src/shadow/index.js';
 import type { StateFolder } from '../../src/state/index.js';
 import { createLogger, type Tracing } from '../../src/telemetry/index.js';
@@ -242,6 +243,13 @@ export async function seedExperiment(
   });
   await routes.refresh();
   return id;
+}
+
+/** A subject, in clear, of the arm asked for. */
+export function subjectIn(experiment: string, second: boolean, share = 0.5): string {
+  for (let n = 0; ; n++) {
+    if (isInSecondArm(experiment, hashSubject(SUBJECT_KEY, `customer-${n}`), share) === second) return `customer-${n}`;
+  }
 }
 
 /** Waits until `check` answers something; fails with what it last threw. */
