@@ -24,6 +24,7 @@ import { modelRoutes } from './routes/model-routes.js';
 import { operateRoutes } from './routes/operate-routes.js';
 import { otlpRoutes } from './routes/otlp-routes.js';
 import { shadowRoutes } from './routes/shadow-routes.js';
+import { followSilentConnections } from './silent-connections.js';
 
 export const VERSION = '0.1.0';
 const ARRIVAL_TIMEOUT_MS = 120_000;
@@ -145,8 +146,10 @@ export function createServer(parts: ServerParts): FastifyInstance {
     await gateway.open();
   });
   // Without this a connection kept alive by a request under way holds the shutdown up until its client lets go.
+  const closeSilent = followSilentConnections(app.server);
   app.addHook('preClose', async () => {
     closing = true;
+    closeSilent();
   });
   app.addHook('onSend', (_request, reply, _payload, done) => {
     if (closing) reply.header('connection', 'close');
