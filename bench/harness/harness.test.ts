@@ -80,12 +80,12 @@ describe('the report', () => {
 });
 
 describe('the options', () => {
-  const parse = (...argv: string[]) => parseOptions(argv, ['gateway', 'ingest'], '/work');
+  const parse = (...argv: string[]) => parseOptions(argv, ['gateway', 'ingest'], '/home/ada');
 
   it('name one bench', () => {
     expect(parse('--', 'ingest', '--json', 'out.json', '--runs', '3')).toEqual({
       name: 'ingest',
-      json: '/work/out.json',
+      json: '/home/ada/out.json',
       runs: 3,
       quick: false,
       profileDir: undefined,
