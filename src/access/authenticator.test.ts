@@ -2,21 +2,11 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Db } from '../db/index.js';
 import { type AuthenticatorOptions, createAuthenticator } from './authenticator.js';
 import { hashKey, keyOfHeader, makeKey } from './key.js';
+import type { KeyRow } from './read-keys.js';
 import type { SavedKey, SavedKeys } from './saved-keys.js';
 import { impliedScopes } from './scopes.js';
 
-interface Row {
-  id: string;
-  name: string;
-  hash: Buffer;
-  scopes: string[];
-  model: string | null;
-  family: string;
-  requests_per_minute: number | null;
-  tokens_per_day: number | null;
-  expires_at: Date | null;
-  day: number | null;
-}
+type Row = Omit<KeyRow, 'tokens' | 'requests'>;
 
 /** Postgres with one table, and a switch. */
 class FakeKeys {

@@ -27,7 +27,8 @@ const SELECT = `SELECT k.id, k.name, k.hash, k.scopes, k.model, k.family, k.requ
   FROM keys k LEFT JOIN key_usage u ON u.family = k.family AND u.day = (now() AT TIME ZONE 'UTC')::date
  WHERE k.hash = ANY($1::bytea[]) AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())`;
 
-interface Row {
+/** A key as the query answers it, with what its family has used today. */
+export interface KeyRow {
   id: string;
   name: string;
   hash: Buffer;
@@ -48,7 +49,7 @@ export async function readKeys(
   hashes: readonly string[],
 ): Promise<ReadonlyMap<string, FoundKey>> {
   const asked = hashes.map((hash) => Buffer.from(hash, 'base64'));
-  const { rows } = await db.pool.query<Row>(SELECT, [asked]);
+  const { rows } = await db.pool.query<KeyRow>(SELECT, [asked]);
   const found = new Map<string, FoundKey>();
   for (const row of rows) {
     const id = row.hash.toString('base64');

@@ -1,8 +1,7 @@
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { UnderstudyError } from '../errors.js';
-import type { ModelAnswer, ModelCall } from './model-call.js';
-import { headerOf } from './model-call.js';
+import { headerOf, type ModelAnswer, type ModelCall } from './model-call.js';
 
 /** One request of a user, however often the client sends it. */
 export interface Attempt {

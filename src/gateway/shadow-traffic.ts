@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Db } from '../db/index.js';
 import { errorDetail } from '../errors.js';
 import { readShadows, type Shadow, storeShadowAnswer } from '../shadow/index.js';
+import { Leaving } from './client-signal.js';
 import { spliceMember } from './splice-json.js';
 import { isFailure, type Upstreams, whyNot } from './upstreams.js';
 
@@ -67,7 +68,7 @@ export function openShadowTraffic(
       text: whole,
       stream: false,
       headers: {},
-      client: new AbortController().signal,
+      client: new Leaving(),
     };
     const result = await upstreams.ask(model, version, question, false);
     const complete = result.kind === 'answer' && !isFailure(result) && result.status < 400;

@@ -8,7 +8,7 @@ DECLARE
   following timestamptz := (date_trunc('month', at AT TIME ZONE 'UTC') + interval '1 month') AT TIME ZONE 'UTC';
   name text := parent || '_' || to_char(month AT TIME ZONE 'UTC', 'YYYY_MM');
 BEGIN
-  IF parent NOT IN ('interactions', 'feedback') THEN
+  IF parent NOT IN ('interactions', 'feedback', 'shadow_answers') THEN
     RAISE EXCEPTION 'no partitioned table %', parent;
   END IF;
   IF to_regclass(name) IS NOT NULL THEN
@@ -34,7 +34,7 @@ DECLARE
   month timestamptz := date_trunc('month', at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC';
   following timestamptz := (date_trunc('month', at AT TIME ZONE 'UTC') + interval '1 month') AT TIME ZONE 'UTC';
 BEGIN
-  IF parent NOT IN ('interactions', 'feedback') THEN
+  IF parent NOT IN ('interactions', 'feedback', 'shadow_answers') THEN
     RAISE EXCEPTION 'no partitioned table %', parent;
   END IF;
   EXECUTE format('DROP TABLE IF EXISTS %I', parent || '_' || to_char(month AT TIME ZONE 'UTC', 'YYYY_MM'));
