@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import type { Logger } from 'pino';
 import type { FeedbackTokens } from '../access/index.js';
 import { UnderstudyError } from '../errors.js';
@@ -17,7 +16,7 @@ import { type ModelRequest, parseRequest } from './parse-request.js';
 import { createSessions, sessionOf } from './sessions.js';
 import type { Copied } from './shadow-traffic.js';
 import { spliceMember } from './splice-json.js';
-import { type StreamEnd, streamAnswer } from './stream-answer.js';
+import { type AnswerStream, type StreamEnd, streamAnswer } from './stream-answer.js';
 import { openSubjects } from './subject-of-request.js';
 import { tokensUsed } from './tokens-used.js';
 import { endSpan, startSpan } from './trace-call.js';
@@ -198,7 +197,7 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
   }
 
   /** A streamed answer that `close` waits for. */
-  function streamOf(asked: Asked, upstream: UpstreamStream, onEnd: (end: StreamEnd) => void): Readable {
+  function streamOf(asked: Asked, upstream: UpstreamStream, onEnd: (end: StreamEnd) => void): AnswerStream {
     let ended = () => {};
     parts.underWay(
       new Promise<void>((resolve) => {

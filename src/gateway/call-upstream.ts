@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici';
 import { errorDetail } from '../errors.js';
 import type { ClientSignal } from './client-signal.js';
 import type { Target } from './directory.js';
-import { Exchange, type Outcome } from './exchange.js';
+import { Exchange, type Outcome, type Part } from './exchange.js';
 import { spliceMember } from './splice-json.js';
 
 /** Why a version gave no usable answer; safe to log and to show. */
@@ -41,9 +41,14 @@ interface Gone {
   kind: 'gone';
 }
 
+export type StreamPart = { kind: 'bytes'; bytes: Buffer } | { kind: 'end' } | Failure | Gone;
+
 export interface UpstreamStream {
-  /** What comes next; waits for it no longer than the target's time-out. Not called again after anything but bytes. */
-  next(): Promise<{ kind: 'bytes'; bytes: Buffer } | { kind: 'end' } | Failure | Gone>;
+  /**
+   * Gives what comes next, at once where it is there; waits for it no longer than the target's time-out. Not called again
+   * before it came, nor after anything but bytes.
+   */
+  next(take: (part: StreamPart) => void): void;
   /** Tells the upstream to stop, where it has not ended. */
   cancel(): void;
 }
@@ -194,17 +199,33 @@ function answerOf({ status, headers, bytes }: Extract<Outcome, { kind: 'whole' }
 }
 
 function streamOf(exchange: Exchange, progress: Progress, timeoutMs: number): UpstreamStream {
+  let waiting: ((part: StreamPart) => void) | undefined;
+  // One for the whole stream, wound up again at every wait: a stream has many parts.
+  const timer = setTimeout(() => {
+    if (waiting !== undefined) stop(progress, TIMED_OUT);
+  }, timeoutMs);
+  const ended = (part: Exclude<Part, { kind: 'bytes' }>): StreamPart => {
+    clearTimeout(timer);
+    if (part.kind === 'end') return part;
+    if (progress.ended !== undefined) return progress.ended;
+    if (part.kind === 'error') return broken(part.error);
+    return part.kind === 'too_large' ? TOO_LARGE : CLIENT_GONE;
+  };
+  const came = (part: Part) => {
+    const take = waiting;
+    waiting = undefined;
+    take?.(part.kind === 'bytes' ? part : ended(part));
+  };
   return {
-    async next() {
-      const timer = setTimeout(stop, timeoutMs, progress, TIMED_OUT);
-      const part = await exchange.next();
-      clearTimeout(timer);
-      if (part.kind === 'bytes' || part.kind === 'end') return part;
-      if (progress.ended !== undefined) return progress.ended;
-      if (part.kind === 'error') return broken(part.error);
-      return part.kind === 'too_large' ? TOO_LARGE : CLIENT_GONE;
+    next(take) {
+      waiting = take;
+      timer.refresh();
+      exchange.next(came);
     },
-    cancel: () => exchange.abort(),
+    cancel() {
+      clearTimeout(timer);
+      exchange.abort();
+    },
   };
 }
 

@@ -35,6 +35,49 @@ describe('readChunkLines', () => {
     );
   });
 
+  it('changes the id of every chunk, also where chunks do not begin alike or an id is given twice or is no text', () => {
+    const said = (n: number) => `"choices":[{"index":0,"delta":{"content":"${n} "}}]`;
+    const data = [
+      `{"id":"a",${said(1)}}`,
+      `{"id":"a",${said(2)}}`,
+      `{"id":"ab",${said(3)}}`,
+      `{${said(4)},"id":"a"}`,
+      `{"id":1,${said(5)}}`,
+      `{"id":12,${said(6)}}`,
+      `{"id":"a",${said(7)},"id":"b"}`,
+      `{"id":"\\u0061\\"",${said(8)}}`,
+      `{"id":"\\u0061\\"",${said(9)}}`,
+      `{"id":"a","other":"no choices"}`,
+    ];
+    const { lines, out } = read(events(...data));
+    expect(out.toString().match(/"id":("our-id"|[^,}]*)/g)).toEqual(Array(11).fill('"id":"our-id"'));
+    expect(out.toString()).toBe(
+      events(...data.map((one) => one.replace(/"id":("(\\.|[^"])*"|\d+)/g, '"id":"our-id"'))),
+    );
+    expect(lines.response()).toMatchObject({ choices: [{ message: { content: '1 2 3 4 5 6 7 8 9 ' } }] });
+  });
+
+  it('keeps the order of what it is told, however much of it is read later', () => {
+    const texts = Array.from({ length: 2_000 }, (_, n) => (n % 7 === 0 ? `word ${n} ` : `${n} `));
+    const { lines } = read(
+      events(
+        ...texts.map((content, n) => {
+          const whole = chunk([piece(0, { content })]);
+          return n % 11 === 0 ? whole.replace('"chatcmpl-1"', `"chatcmpl-${n}"`) : whole;
+        }),
+      ),
+      Array.from({ length: 50 }, (_, n) => n * 997),
+    );
+    expect(lines.response()).toMatchObject({ choices: [{ message: { content: texts.join('') } }] });
+  });
+
+  it('finds nonsense and errors among chunks that begin alike', () => {
+    const start = '{"id":"a","choices":[{"index":0,"delta":{"content":"b"}}]';
+    expect(read(events(`${start}}`, `${start}}`, start)).lines.defect()).toBe('a chunk that is not a JSON object');
+    const { lines } = read(events(`${start}}`, `${start},"error":{"message":"m"}}`));
+    expect([lines.toldError(), lines.defect()]).toEqual([true, 'the upstream sent an error']);
+  });
+
   it('puts choices and tool calls together by their index, in order, with the usage', () => {
     const call = (index: number, more: object) => ({ tool_calls: [{ index, ...more }] });
     const { lines } = read(

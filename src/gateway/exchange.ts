@@ -17,7 +17,8 @@ export type Part = { kind: 'bytes'; bytes: Buffer } | { kind: 'end' } | Exclude<
 /** So much of a stream waits here before the server has to wait. */
 const HIGH_WATER_BYTES = 64 * 1_024;
 
-class Aborted extends Error {}
+/** One for all: it says nothing about where, and an error for every stream that ends costs a stack trace. */
+const ABORTED = new Error('aborted');
 
 /**
  * One request to one server, as undici's dispatcher tells it: no streams, no signals and no promises but the one that is
@@ -60,30 +61,28 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Ends it now, wherever it is; the server is told. */
   abort(): void {
+    if (this.#last !== undefined) return;
     this.#end({ kind: 'aborted' });
-    this.#controller?.abort(new Aborted());
+    this.#controller?.abort(ABORTED);
   }
 
-  /** The next part of a stream. Not called again before it came, nor after anything but bytes. */
-  next(): Promise<Part> {
+  /** Gives the next part of a stream, at once where it is there. Not called again before it came, nor after anything but bytes. */
+  next(take: (part: Part) => void): void {
     const { length } = this.#parts;
     if (length > 0) {
       const bytes = length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts);
       this.#parts = [];
       this.#waiting = 0;
       if (this.#controller?.paused) this.#controller.resume();
-      return Promise.resolve({ kind: 'bytes', bytes });
-    }
-    if (this.#last !== undefined) return Promise.resolve(this.#last);
-    return new Promise((resolve) => {
-      this.#take = resolve;
-    });
+      take({ kind: 'bytes', bytes });
+    } else if (this.#last !== undefined) take(this.#last);
+    else this.#take = take;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     // Aborted while it waited for a connection.
-    if (this.#last !== undefined) controller.abort(new Aborted());
+    if (this.#last !== undefined) controller.abort(ABORTED);
   }
 
   onResponseStart(_controller: unknown, status: number, headers: IncomingHttpHeaders): void {
@@ -99,7 +98,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#bytes += chunk.length;
     if (this.#bytes > this.maxBytes) {
       this.#end({ kind: 'too_large' });
-      controller.abort(new Aborted());
+      controller.abort(ABORTED);
       return;
     }
     if (this.#take !== undefined) {

@@ -7,3 +7,4 @@ export type { GatewayStats } from './gateway-stats.js';
 export type { ModelAnswer } from './model-call.js';
 export { type OpenAiError, toOpenAiError } from './openai-error.js';
 export type { SpoolOptions } from './spool.js';
+export { readableOf } from './stream-answer.js';

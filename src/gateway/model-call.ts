@@ -1,6 +1,6 @@
-import type { Readable } from 'node:stream';
 import type { ClientSignal } from './client-signal.js';
 import type { Endpoint } from './endpoint.js';
+import type { AnswerStream } from './stream-answer.js';
 import { decodeHeader } from './subject-of-request.js';
 
 /** One request of an OpenAI client, as the server got it. */
@@ -23,8 +23,8 @@ export interface ModelCall {
 export interface ModelAnswer {
   status: number;
   headers: Record<string, string>;
-  /** A stream is read to its end or destroyed; it ends by itself when the client goes away. */
-  body: string | Readable;
+  /** A stream is started or destroyed; it ends by itself when the client goes away. */
+  body: string | AnswerStream;
 }
 
 /** One header of a call, decoded; undefined when it is absent or blank. */

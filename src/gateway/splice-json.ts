@@ -28,8 +28,11 @@ export function spliceMember(text: string, name: string, value: unknown): string
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 
-// By character codes: every request and every answer goes through here.
-function memberSpans(text: string, name: string): Span[] {
+/**
+ * Where the values of a top-level member lie in the text of a JSON object, in order; more than one when it is given twice.
+ * By character codes: every request and every answer goes through here.
+ */
+export function memberSpans(text: string, name: string): Span[] {
   const spans: Span[] = [];
   let at = skipSpace(text, text.indexOf('{') + 1);
   while (text.charCodeAt(at) === QUOTE) {

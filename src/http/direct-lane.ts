@@ -1,5 +1,4 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream';
 import type { Logger } from 'pino';
 import { type Authenticator, maySee, type Principal } from '../access/index.js';
 import { type Endpoint, type Gateway, Leaving, type ModelAnswer, toOpenAiError } from '../gateway/index.js';
@@ -103,8 +102,14 @@ function send(response: ServerResponse, { status, headers, body }: ModelAnswer, 
     return;
   }
   response.writeHead(status, list);
-  // The stream knows of its own end, and the response was destroyed with it.
-  pipeline(body, response, () => undefined);
+  // A client that left between two parts: its 'close' ends the stream.
+  response.on('error', () => undefined);
+  response.on('drain', () => body.resume());
+  body.start({
+    write: (bytes) => response.write(bytes),
+    end: () => response.end(),
+    destroy: () => response.destroy(),
+  });
 }
 
 function refusal(thrown: unknown, endpoint: Endpoint, { logger }: LaneParts): ModelAnswer {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { maySee } from '../../access/index.js';
-import type { Endpoint, Gateway } from '../../gateway/index.js';
+import { type Endpoint, type Gateway, readableOf } from '../../gateway/index.js';
 import type { RouteTable } from '../define-route.js';
 import { takeRawJson } from '../json-body.js';
 
@@ -122,7 +122,7 @@ export function gatewayRoutes(app: FastifyInstance, table: RouteTable, gateway: 
           reply.code(answer.status).headers(answer.headers);
           // What is left to this key, not what is left to us at the upstream.
           if (principal.budget !== null) reply.headers(principal.budget.headers());
-          return reply.send(answer.body);
+          return reply.send(typeof answer.body === 'string' ? answer.body : readableOf(answer.body));
         },
       );
     }
