@@ -24,7 +24,8 @@ export function cycleActivities({ db }: ActivityDeps): CycleActivities {
 async function warningOf(db: ActivityDeps['db'], cycleId: string, asOf: Date): Promise<string | null> {
   try {
     const { policy } = await readCycle(db, cycleId);
-    return (await planFromTraffic(db, policy, asOf)).warning;
+    // A bandit has no power to run out of.
+    return policy.experiment.mode === 'bandit' ? null : (await planFromTraffic(db, policy, asOf)).warning;
   } catch {
     return null;
   }

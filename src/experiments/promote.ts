@@ -5,6 +5,7 @@ import { changeRoute, changeThatStarted, readRoute } from '../routing/index.js';
 import { type Experiment, endRows, readExperiment, termsOf, toExperiment } from './experiment.js';
 import { movedByOther, type RouteChangedByOther } from './route-move.js';
 import { after, assertMayServe, insertExperiment, nextExperimentId, priorOf } from './start-experiment.js';
+import { reasonToPromote } from './take-bandit-look.js';
 import { testEvidence } from './test-evidence.js';
 
 export type Promoted =
@@ -80,7 +81,11 @@ export async function promote(
     requestId,
     cycleId,
     async before(tx) {
-      await endRows(tx, { id: test.id }, { decision: 'promote', reason: forced ? 'forced' : 'significant', asOf });
+      await endRows(
+        tx,
+        { id: test.id },
+        { decision: 'promote', reason: forced ? 'forced' : reasonToPromote(test), asOf },
+      );
       await insertExperiment(tx, bake);
     },
   });

@@ -8,6 +8,7 @@ import { championHistory } from './champion-history.js';
 import { type Experiment, endRows, type FrozenSettings, ruleOf, termsOf, toExperiment } from './experiment.js';
 import { experimentIdOf } from './experiment-id.js';
 import { movedByOther, type RouteChangedByOther } from './route-move.js';
+import { banditOf, isBandit } from './take-bandit-look.js';
 
 export type StartedExperiment =
   | {
@@ -142,20 +143,26 @@ function factsOf(experiment: Experiment, epoch: number): StartedExperiment {
   };
 }
 
+/** The rule in figures: what z will be held against, or which probabilities end a bandit. */
+function ruleEvidence(experiment: Experiment): Record<string, unknown> {
+  if (isBandit(experiment)) {
+    const { adoptAt, dropAt } = banditOf(experiment);
+    return { mode: 'bandit', boundary: null, adopt_at: adoptAt, drop_at: dropAt };
+  }
+  const rule = ruleOf(experiment);
+  const boundaries = plannedBoundaries(rule);
+  return { test: rule.test, boundary: boundaries[0] ?? null, boundaries, i_max: maxInformationOf(rule) };
+}
+
 /** An experiment starts on the evaluation; of its own it has nothing yet but the boundaries it will be held against. */
 async function startEvidence(db: Db, experiment: Experiment): Promise<Record<string, unknown>> {
   const gate = await db.prisma.evaluation.findUnique({ where: { cycleId: experiment.cycleId } });
-  const rule = ruleOf(experiment);
-  const boundaries = plannedBoundaries(rule);
   return {
     experiment: experiment.id,
     kind: experiment.kind,
     n: { champion: 0, challenger: 0 },
     interval: null,
-    test: rule.test,
-    boundary: boundaries[0] ?? null,
-    boundaries,
-    i_max: maxInformationOf(rule),
+    ...ruleEvidence(experiment),
     i0: initialInformation(experiment.prior, experiment.share),
     share: experiment.share,
     terms: termsOf(experiment),

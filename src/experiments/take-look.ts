@@ -7,6 +7,7 @@ import { isLastLook } from './look-times.js';
 import { readPastLooks } from './past-looks.js';
 import { readArms } from './read-arms.js';
 import { foundChange, movedByOther, type RouteChangedByOther } from './route-move.js';
+import { isBandit, takeBanditLook } from './take-bandit-look.js';
 
 /** A look in the few facts a timeline shows. */
 export interface LookFacts {
@@ -23,6 +24,8 @@ export interface LookFacts {
   estimate?: { median: number; interval: [number, number] };
   /** At most 200 characters. */
   summary: string;
+  /** A bandit's: the epoch of the route on which the experiment goes on, since the look may have moved its share. */
+  epoch?: number;
   /** The route does not serve this experiment any more; by whom it was moved. */
   routeChanged?: RouteChangedByOther;
 }
@@ -38,10 +41,15 @@ export async function takeLook(
 ): Promise<LookFacts> {
   const { experimentId, k, asOf } = input;
   const stored = await readLook(db, experimentId, k);
-  if (stored !== null) return stored;
   const experiment = await readExperiment(db, experimentId);
+  const bandit = isBandit(experiment);
+  if (stored !== null) return bandit ? withEpoch(db, experiment, stored) : stored;
   const route = await readRoute(db, experiment.model);
   if (experiment.endedAt !== null || route.experimentId !== experimentId) return endedFacts(db, experiment, k);
+  if (bandit) {
+    const taken = await takeBanditLook(db, experiment, route, { k, asOf, last: input.isLast });
+    return taken ? withEpoch(db, experiment, (await readLook(db, experimentId, k))!) : takeLook(db, input);
+  }
 
   const settings = ruleOf(experiment);
   const cut = await readArms(db, {
@@ -92,6 +100,12 @@ async function readLook(db: Db, experimentId: string, k: number): Promise<LookFa
     }),
     summary: explanation,
   };
+}
+
+/** The look may have moved the route; if somebody has moved it since, who promotes finds that out. */
+async function withEpoch(db: Db, { id, model }: Experiment, look: LookFacts): Promise<LookFacts> {
+  const { experimentId, epoch } = await readRoute(db, model);
+  return experimentId === id ? { ...look, epoch } : look;
 }
 
 function nAndX(sums: unknown): { n: number; x: number } {

@@ -5,6 +5,7 @@ import { type Experiment, ruleOf } from './experiment.js';
 import { countsOf } from './judge-experiment.js';
 import type { LookEvidence } from './look-row.js';
 import { readArms } from './read-arms.js';
+import { type BanditEvidence, isBandit } from './take-bandit-look.js';
 
 /**
  * The numbers a move of the route rests on when it ends an A/B test: those of the newest look, or before the first look
@@ -33,6 +34,10 @@ export async function testEvidence(
       interval: look.intervalLow === null ? null : [look.intervalLow, look.intervalHigh],
       ...{ boundary: look.boundary, tau: look.tau, alpha_spent: look.alphaSpent },
       ...(estimate && { estimate }),
+      ...(isBandit(experiment) && {
+        mode: 'bandit',
+        better: (look.evidence as unknown as BanditEvidence).figures.better,
+      }),
       decision: look.decision,
       look_digest: look.digest,
     };

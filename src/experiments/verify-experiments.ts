@@ -4,6 +4,8 @@ import { initialInformation } from '../stats/index.js';
 import { type Experiment, termsOf, toExperiment } from './experiment.js';
 import type { LookRow } from './look-row.js';
 import { differences, type Misfit } from './misfits.js';
+import { isBandit, reasonToPromote } from './take-bandit-look.js';
+import { verifyBanditLook } from './verify-bandit-look.js';
 import { verifyLook } from './verify-look.js';
 
 /** What became of checking one experiment. */
@@ -38,7 +40,10 @@ export async function verifyExperiments(db: Pick<Db, 'prisma'>, model: string): 
       ...(left === null ? [] : verifyEnd(experiment, looks, left)),
     ].map((misfit) => ({ look: null, ...misfit }));
     const ofLooks = looks.flatMap((look) =>
-      verifyLook(look, experiment, looks).map((misfit) => ({ look: look.k, ...misfit })),
+      (isBandit(experiment) ? verifyBanditLook : verifyLook)(look, experiment, looks).map((misfit) => ({
+        look: look.k,
+        ...misfit,
+      })),
     );
     verified.push({ id: experiment.id, kind: experiment.kind, looks: looks.length, misfits: [...own, ...ofLooks] });
   }
@@ -74,7 +79,7 @@ function verifyEnd(
   if (experiment.kind === 'ab' && action === 'promote') {
     const { forced } = evidence;
     misfits.push(...differences('decision', experiment.decision, 'promote'));
-    misfits.push(...differences('reason', experiment.reason, forced === true ? 'forced' : 'significant'));
+    misfits.push(...differences('reason', experiment.reason, forced === true ? 'forced' : reasonToPromote(experiment)));
     const promoted = looks.some(({ decision }) => decision === 'promote');
     if (forced !== true && !promoted)
       misfits.push({ field: 'decision', stored: 'promote', expected: 'a look that decided so' });

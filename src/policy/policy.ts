@@ -99,6 +99,20 @@ const evaluation = z.strictObject({
 });
 
 const experiment = z.strictObject({
+  /**
+   * `test`: the share is constant and a z-test decides. `bandit`: at every look the share follows the probability that the
+   * challenger is the better one; fewer people get the worse answer, and no test is claimed.
+   */
+  mode: z.enum(['test', 'bandit']).default('test'),
+  /** Of mode `bandit`. */
+  bandit: z
+    .strictObject({
+      /** The challenger is adopted from this probability on that it is the better one. */
+      adopt_at: z.number().gt(0.5).lt(1).default(0.95),
+      /** It is dropped from this probability down. */
+      drop_at: z.number().gt(0).lt(0.5).default(0.05),
+    })
+    .prefault({}),
   primary: z.literal('positive_feedback').default('positive_feedback'),
   /** Share of subjects on the challenger. */
   share: share.default(0.1),

@@ -28,6 +28,8 @@ export interface NextRoute {
 export type RouteAction =
   | 'create'
   | 'start_experiment'
+  /** A bandit moved its share. */
+  | 'reallocate'
   | 'end_experiment'
   | 'promote'
   | 'end_bake'

@@ -74,6 +74,7 @@ export type Phase =
 
 export type CycleReason =
   | 'significant'
+  | 'bandit'
   | 'forced'
   | 'evaluation'
   | 'harm'

@@ -7,7 +7,7 @@ const WATCH = 'watch';
 /** The candidate is to become champion. */
 export interface PromoteVerdict {
   decision: 'promote';
-  reason: 'significant' | 'forced';
+  reason: 'significant' | 'bandit' | 'forced';
   actor: string;
   /** The sentence of the route change, at most 200 characters. */
   sentence: string;

@@ -16,6 +16,21 @@ function expectEnd(world: World, { outcome, attributes }: EndedCycle, name: stri
   expect(world.rows.at(-1)).toMatchObject({ outcome: name, reason });
 }
 
+describe('a bandit', () => {
+  it('promotes from the epoch to which its looks moved the route, and says that it was no test', async () => {
+    const world = new World();
+    world.look = (k) => {
+      if (k === 1) world.route = { ...world.route, epoch: world.route.epoch + 1 };
+      const { epoch } = world.route;
+      return k === 1 ? { decision: 'wait', epoch } : { decision: 'promote', reason: 'bandit', epoch, z: null };
+    };
+    const cycle = await runCycle(world);
+    expectEnd(world, cycle, 'promoted', 'bandit');
+    expect(world.route.champion).toBe(2);
+    expect(world.called('promote')[0]).toMatchObject({ forced: false });
+  });
+});
+
 describe('rejected', () => {
   it('by the evaluation: the candidate never meets live traffic', async () => {
     const world = new World();

@@ -51,6 +51,7 @@ export async function experiment(cycle: Cycle, { version }: RegisteredVersion, u
         () => activities.takeLook({ experimentId, k, asOf: asOf(), isLast: last }),
       );
       if (look !== null) cycle.hasLook(look);
+      live.epoch = look?.epoch ?? live.epoch;
       verdict = judge(cycle, live, look, last);
     }
     if (verdict?.decision === 'promote') return verdict;

@@ -6,7 +6,7 @@ import { changedByOther, halted, type KeepVerdict, type PromoteVerdict, rolledBa
 /** The experiment that is going on. */
 export interface LiveExperiment {
   experimentId: string;
-  /** Epoch of the route that serves it. */
+  /** Epoch of the route that serves it; a bandit's looks move it. */
   epoch: number;
   /** Nothing is promoted before this time without force; epoch milliseconds. */
   floorAt: number;
@@ -34,7 +34,7 @@ export function judge(cycle: Cycle, live: LiveExperiment, look: LookFacts | null
   const { promotion } = cycle.messages;
   if (promotion !== null) return forced(live, promotion);
   if (look === null) return null;
-  if (look.decision === 'promote' && Date.now() >= live.floorAt) return significant(live, look);
+  if (look.decision === 'promote' && Date.now() >= live.floorAt) return won(live, look);
   if (look.decision === 'inconclusive') return kept('inconclusive', look.reason ?? 'max_duration', look);
   return last ? kept('inconclusive', 'max_duration', look) : null;
 }
@@ -51,12 +51,12 @@ function kept(outcome: 'rejected' | 'inconclusive', reason: string, look: LookFa
   return { decision: 'keep', outcome, reason: reason as CycleReason, ...by };
 }
 
-function significant({ experimentId, epoch }: LiveExperiment, look: LookFacts): PromoteVerdict {
+function won({ experimentId, epoch }: LiveExperiment, look: LookFacts): PromoteVerdict {
   const sentence = look.summary.slice(0, 200);
   const evidence = figures(look);
   return {
     decision: 'promote',
-    reason: 'significant',
+    reason: look.reason === 'bandit' ? 'bandit' : 'significant',
     actor: CYCLE_ACTOR,
     sentence,
     forced: false,
