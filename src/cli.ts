@@ -94,6 +94,29 @@ model
   .addOption(json())
   .action(lazily(async () => (await import('./commands/model-show.js')).modelShow));
 
+const version = program.command('version').description('versions of a model and what is kept of them');
+version
+  .command('list')
+  .argument('<model>')
+  .description('all versions with label, role and state')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/version-list.js')).versionList));
+version
+  .command('show')
+  .argument('<model@n>', 'e.g. support-desk@3')
+  .description('where a version comes from, its evaluations and experiments, and who promoted it')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/version-show.js')).versionShow));
+version
+  .command('compare')
+  .argument('<model>')
+  .argument('<a>', 'a version')
+  .argument('<b>', 'another one')
+  .description('two versions side by side; only an experiment in which they met says which one is better')
+  .option('--days <n>', 'how far back live outcomes are counted', '30')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/version-compare.js')).versionCompare));
+
 const key = program.command('key').description('API keys');
 key
   .command('create')

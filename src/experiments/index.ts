@@ -16,3 +16,4 @@ export { type StartedExperiment, startExperiment } from './start-experiment.js';
 export { type LookFacts, takeLook } from './take-look.js';
 export { backFrom, type Undone, undoRoute } from './undo-route.js';
 export { type VerifiedExperiment, verifyExperiments } from './verify-experiments.js';
+export { versionOutcomes } from './version-outcomes.js';

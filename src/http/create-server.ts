@@ -24,6 +24,7 @@ import { modelRoutes } from './routes/model-routes.js';
 import { operateRoutes } from './routes/operate-routes.js';
 import { otlpRoutes } from './routes/otlp-routes.js';
 import { shadowRoutes } from './routes/shadow-routes.js';
+import { versionRoutes } from './routes/version-routes.js';
 import { followSilentConnections } from './silent-connections.js';
 
 export const VERSION = '0.1.0';
@@ -128,6 +129,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   otlpRoutes(app, table, { db, subjectKey: parts.subjectKey, gateway, metrics: feedbackMetrics });
   modelRoutes(app, table, db);
   historyRoutes(app, table, db);
+  versionRoutes(app, table, db);
   operateRoutes(app, table, db, parts.operations);
   shadowRoutes(app, table, db, parts.operations);
   healthRoutes(app, table, { db, routes, metrics: gateway.metrics, version: VERSION });

@@ -1,7 +1,8 @@
 import { readCycle } from '../cycles/index.js';
 import type { Db, Prisma, Tx } from '../db/index.js';
 import { UnderstudyError } from '../errors.js';
-import { nextLabel } from './version-label.js';
+import { type Policy, parsePolicy } from '../policy/index.js';
+import { latestLabelled, nextLabel } from './version-label.js';
 
 export interface RegisteredVersion {
   version: number;
@@ -38,13 +39,9 @@ async function registerIn(tx: Tx, cycleId: string, trainingRunId: string): Promi
     });
   const adapter = run.adapter as { uri: string; sha256: string; rank: number };
 
-  const before = await tx.version.findFirstOrThrow({ where: { model }, orderBy: { version: 'desc' } });
-  const trainerBefore =
-    before.cycleId === null
-      ? null
-      : (await readCycle({ prisma: tx } as Pick<Db, 'prisma'>, before.cycleId)).policy.trainer;
-  const label = nextLabel({ ...before, trainer: trainerBefore }, { baseModel: run.baseModel, trainer: policy.trainer });
-  const version = before.version + 1;
+  const label = await labelFor(tx, model, { baseModel: run.baseModel, policy });
+  const last = await tx.version.findFirstOrThrow({ where: { model }, orderBy: { version: 'desc' } });
+  const version = last.version + 1;
   const servedAs = `${model}-v${version}`;
   await tx.version.create({
     data: {
@@ -67,4 +64,24 @@ async function registerIn(tx: Tx, cycleId: string, trainingRunId: string): Promi
   });
   await tx.cycle.update({ where: { id: cycleId }, data: { candidate: version } });
   return { version, label, servedAs };
+}
+
+async function labelFor(tx: Tx, model: string, next: { baseModel: string; policy: Policy }): Promise<string> {
+  const versions = await tx.version.findMany({
+    where: { model },
+    select: { label: true, baseModel: true, cycleId: true },
+  });
+  const before = latestLabelled(versions);
+  return nextLabel(before && { ...before, policy: await policyBehind(tx, before.cycleId) }, next);
+}
+
+/** Null also for one that this release does not understand: it was another one than this. */
+async function policyBehind(tx: Tx, cycleId: string | null): Promise<Policy | null> {
+  if (cycleId === null) return null;
+  const { policy } = await tx.cycle.findUniqueOrThrow({ where: { id: cycleId } });
+  try {
+    return parsePolicy(policy);
+  } catch {
+    return null;
+  }
 }

@@ -1,3 +1,4 @@
+import { type ClusterSums, designEffect } from './cluster.js';
 import { checkProportion, differenceOfProportions, type Proportion } from './two-proportions.js';
 
 export interface Limits {
@@ -13,15 +14,28 @@ export interface Limits {
 export function wilsonLimits(arm: Proportion, z: number): Limits {
   checkProportion(arm);
   const { n, x } = arm;
-  if (n === 0) return { lower: 0, upper: 1 };
-  const p = x / n;
+  return n === 0 ? { lower: 0, upper: 1 } : scoreLimits(x / n, n, z);
+}
+
+/**
+ * The same where several observations come from one subject: with n/D observations instead of n. When all outcomes are
+ * alike the design effect cannot be seen; then every subject counts once. Null with fewer than two subjects.
+ */
+export function clusteredLimits(sums: ClusterSums, z: number): Limits | null {
+  const { n, x, N } = sums;
+  const design = designEffect(sums);
+  if (design === null) return null;
+  return scoreLimits(x / n, x === 0 || x === n ? N : n / design, z);
+}
+
+function scoreLimits(p: number, n: number, z: number): Limits {
   const scale = 1 + (z * z) / n;
   const centre = p + (z * z) / (2 * n);
   const half = z * Math.sqrt((p * (1 - p)) / n + (z * z) / (4 * n * n));
   // At the ends the limit is exactly 0 or 1; the formula would leave 1e-17 there.
   return {
-    lower: x === 0 ? 0 : Math.max(0, (centre - half) / scale),
-    upper: x === n ? 1 : Math.min(1, (centre + half) / scale),
+    lower: p === 0 ? 0 : Math.max(0, (centre - half) / scale),
+    upper: p === 1 ? 1 : Math.min(1, (centre + half) / scale),
   };
 }
 

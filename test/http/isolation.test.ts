@@ -75,6 +75,17 @@ const CASES: Record<string, (target: Target) => Ask[]> = {
     { path: `/api/v1/models/${model}/route-changes?limit=1` },
     { path: `/api/v1/models/alpha/route-changes?cursor=${cursor(2)}` },
   ],
+  'GET /api/v1/models/{model}/versions': below('/versions'),
+  'GET /api/v1/models/{model}/versions/{version}': ({ model, version }) => [
+    { path: `/api/v1/models/${model}/versions/${version}` },
+    { path: `/api/v1/models/${model}/versions/999` },
+    { path: `/api/v1/models/${model}/versions/x` },
+  ],
+  'GET /api/v1/models/{model}/versions/{version}/compare/{other}': ({ model, version }) => [
+    { path: `/api/v1/models/${model}/versions/${version}/compare/1` },
+    { path: `/api/v1/models/${model}/versions/1/compare/${version}?days=3` },
+    { path: `/api/v1/models/${model}/versions/1/compare/999` },
+  ],
   'POST /api/v1/models/{model}/rollback': ({ model, version, cycle }) => [
     { path: `/api/v1/models/${model}/rollback`, body: { reason: 'test' } },
     { path: `/api/v1/models/${model}/rollback`, body: { reason: 'test', to_version: version } },

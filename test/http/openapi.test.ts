@@ -1,5 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { seedTraining } from '../support/seed-training.js';
 import { seedExperiment, seedModel, seedVersion, startTestServer, type TestServer } from './support.js';
 
 type Json = Record<string, unknown>;
@@ -98,12 +99,31 @@ describe('/openapi.json', () => {
       },
     });
     await seedVersion(server.db, 'support', 3);
+    const { cycleId } = await server.db.prisma.experiment.findUniqueOrThrow({ where: { id: experiment } });
+    await server.db.prisma.evaluation.create({
+      data: {
+        ...{ id: cycleId, model: 'support', cycleId, champion: 1, challenger: 2, noGate: false, passed: true, n: 200 },
+        ...{
+          championRight: 1,
+          challengerRight: 2,
+          onlyChallenger: 1,
+          onlyChampion: 0,
+          difference: 0.005,
+          margin: 0.02,
+        },
+        ...{ goldenDigest: 'e'.repeat(64), createdAt: new Date() },
+      },
+    });
+    const run = await seedTraining(server.db, { model: 'support', cycleId, asOf: new Date() });
+    const made = { cycleId, datasetId: run.datasetId, trainingRunId: run.trainingRunId, metrics: { steps: 3 } };
+    await server.db.prisma.version.updateMany({ where: { model: 'support', version: 2 }, data: made });
     const key = await server.key('admin');
     const shadow = { key, body: { version: 3, reason: 'test' } };
     expect((await server.request('/api/v1/models/support/shadow', shadow)).status).toBe(200);
     for (const { path, method, operation } of operations().filter((candidate) => candidate.method === 'get')) {
       const query = path === '/v1/assignment' ? '?model=support&subject=ada' : '';
-      const answer = await server.request(path.replace('{model}', 'support') + query, {
+      const named = path.replace('{model}', 'support').replace('{version}', '2').replace('{other}', '1');
+      const answer = await server.request(named + query, {
         key,
         method: method.toUpperCase(),
       });

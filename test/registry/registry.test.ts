@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { UnderstudyError } from '../../src/errors.js';
 import { applyModel, registerVersion, retireVersion, showModel } from '../../src/registry/index.js';
 import { readRoute } from '../../src/routing/index.js';
+import { seedTraining } from '../support/seed-training.js';
 import { seedAdapterVersion, seedRoute } from '../support/seed-version.js';
 import { openStage, policyDocument, type Stage, seedCycle, seedModel } from '../support/stage-fixtures.js';
 
@@ -124,36 +125,7 @@ describe('registering a version', () => {
   /** A cycle whose training succeeded. */
   async function trained(overrides: Record<string, unknown> = {}, status = 'succeeded') {
     const cycleId = await seedCycle(stage.db, model, asOf, overrides);
-    const datasetId = randomUUID();
-    const trainingRunId = randomUUID();
-    await stage.db.prisma.dataset.create({
-      data: { id: datasetId, model, cycleId, state: 'collecting', createdAt: asOf },
-    });
-    await stage.db.prisma.trainingRun.create({
-      data: {
-        id: trainingRunId,
-        model,
-        cycleId,
-        datasetId,
-        key: trainingRunId,
-        provider: 'reference',
-        baseUrl: 'http://x',
-        baseModel: 'tiny/base',
-        jobId: 'job',
-        status,
-        createdAt: asOf,
-        ...(status === 'succeeded' && {
-          adapter: {
-            uri: `artifact:adapters/${'a'.repeat(64)}`,
-            sha256: 'a'.repeat(64),
-            base_model: 'tiny/base',
-            rank: 4,
-          },
-          metrics: { steps: 3 },
-        }),
-      },
-    });
-    return { cycleId, trainingRunId, datasetId };
+    return seedTraining(stage.db, { model, cycleId, asOf }, { status });
   }
   const register = async (overrides?: Record<string, unknown>) => registerVersion(stage.db, await trained(overrides));
 
@@ -191,6 +163,22 @@ describe('registering a version', () => {
       labels.push((await register({ trainer })).label);
     }
     expect(labels).toEqual(['1.1.0', '1.1.1', '1.2.0', '1.2.1', '1.3.0']);
+  });
+
+  test('labels another way to choose the data as minor, and leaves out how it is tested', async () => {
+    await apply();
+    const labels = [];
+    for (const change of [{}, { evaluation: { non_inferiority_margin: 0.1 } }, { curation: { min_quality: 0.9 } }]) {
+      labels.push((await register(change)).label);
+    }
+    expect(labels).toEqual(['1.1.0', '1.1.1', '1.2.0']);
+  });
+
+  test('steps on from the greatest label, also past one that somebody wrote by hand', async () => {
+    await apply();
+    await seedAdapterVersion(stage.db, stage.root, model, 2);
+    await stage.db.prisma.version.updateMany({ where: { model, version: 2 }, data: { label: 'by hand' } });
+    expect(await register()).toMatchObject({ version: 3, label: '1.1.0' });
   });
 
   test('again, also at once, answers the same version', async () => {

@@ -1,0 +1,34 @@
+import type { Db } from '../db/index.js';
+import { latestOutcomes } from '../interactions/index.js';
+import type { ClusterSums } from '../stats/index.js';
+
+const OUTCOMES = `
+WITH asked AS (
+  SELECT i.id, i.subject, i.response
+    FROM interactions i
+   WHERE i.model = $1 AND i.version = $2 AND i.asked_at > $3 AND i.asked_at <= $4 AND i.received_at <= $4
+), outcomes AS (
+  ${latestOutcomes({ interactions: 'asked', asOf: '$4', minRating: '$5' })}
+), subjects AS (
+  -- Whoever gave no subject counts as somebody of their own.
+  SELECT count(*) AS m, sum(outcomes.outcome) AS x
+    FROM asked JOIN outcomes ON outcomes.interaction_id = asked.id
+   GROUP BY coalesce(asked.subject, asked.id::text)
+)
+SELECT count(*) AS "N", coalesce(sum(m), 0) AS n, coalesce(sum(x), 0) AS x, coalesce(sum(m * m), 0) AS m2,
+       coalesce(sum(x * x), 0) AS x2, coalesce(sum(x * m), 0) AS xm
+  FROM subjects`;
+
+/**
+ * What was thought of a version's answers: the outcomes of what it answered from `from` (exclusive) to `asOf`, as known at
+ * `asOf`, summed over subjects.
+ */
+export async function versionOutcomes(
+  db: Pick<Db, 'pool'>,
+  request: { model: string; version: number; from: Date; asOf: Date; minRating: number },
+): Promise<ClusterSums> {
+  const { model, version, from, asOf, minRating } = request;
+  const { rows } = await db.pool.query<Record<string, string>>(OUTCOMES, [model, version, from, asOf, minRating]);
+  const sum = (name: string) => Number(rows[0]![name]);
+  return { N: sum('N'), n: sum('n'), x: sum('x'), m2: sum('m2'), x2: sum('x2'), xm: sum('xm') };
+}

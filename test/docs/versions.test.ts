@@ -1,0 +1,76 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ROOT } from '#setup/toolchain.mjs';
+import { seedAdapterVersion, seedRoute } from '../support/seed-version.js';
+import { openStage, type Stage, seedModel } from '../support/stage-fixtures.js';
+
+const CLI = path.join(ROOT, 'dist', 'src', 'cli.js');
+const page = readFileSync(path.join(ROOT, 'docs', 'versions.md'), 'utf8');
+const commands = [...page.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap((block) => block[1]!.trim().split('\n'));
+const unused = new Set(commands);
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await openStage();
+  await seedModel(stage.db, 'support-desk');
+  await seedAdapterVersion(stage.db, stage.root, 'support-desk', 2);
+  await seedRoute(stage.db, 'support-desk', { champion: 2, previous: 1 });
+});
+afterAll(() => stage.close());
+
+function understudy(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const env = { ...process.env, DATABASE_URL: stage.db.url, UNDERSTUDY_ARTIFACTS: stage.root };
+  return new Promise((resolve) => {
+    execFile(process.execPath, [CLI, ...args], { cwd: os.tmpdir(), env, timeout: 50_000 }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : ((error.code as unknown as number) ?? -1), stdout, stderr }),
+    );
+  });
+}
+
+/** Runs the one command of the page that contains these words. */
+async function documented(words: string): Promise<{ code: number; stdout: string; stderr: string }> {
+  const found = commands.filter((line) => line.includes(words));
+  expect(found, `commands with ${words}`).toHaveLength(1);
+  unused.delete(found[0]!);
+  const [program, ...args] = [...found[0]!.matchAll(/'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2]!);
+  expect(program).toBe('understudy');
+  return understudy(...args);
+}
+
+const json = async (...args: string[]) => JSON.parse((await understudy(...args, '--json')).stdout);
+
+describe('docs/versions.md', () => {
+  it('lists, shows and compares versions, for people and for programs', async () => {
+    expect((await documented('version list')).stdout).toMatch(/^2 +1\.0\.2 +champion +candidate +adapter +tiny\/base/m);
+    expect((await documented('version show')).stdout).toMatch(
+      /^support-desk@2 \(sandbox\)\nlabel +1\.0\.2[\s\S]*All traffic\n {2}epoch 2, \S+: promote from 1 to 2 by test: test\n$/,
+    );
+    const compared = await documented('version compare');
+    expect(compared).toMatchObject({ code: 0, stderr: '' });
+    expect(compared.stdout).toContain('never met in an experiment');
+    expect(await json('version', 'show', 'support-desk@2')).toMatchObject({ version: 2, role: 'champion' });
+    expect(await json('version', 'list', 'support-desk')).toHaveLength(2);
+    expect(await json('version', 'compare', 'support-desk', '1', '2')).toMatchObject({ evaluation: null });
+  });
+
+  it('refuses what is no version', async () => {
+    for (const [args, code] of [
+      [['show', 'support-desk'], 'invalid_option'],
+      [['show', 'support-desk@0'], 'invalid_option'],
+      [['show', 'support-desk@9'], 'unknown_version'],
+      [['compare', 'support-desk', '1', '2', '--days', '9999'], 'invalid_option'],
+    ] as const) {
+      expect(await understudy('version', ...args)).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(`^${code}: `),
+      });
+    }
+  });
+
+  it('has no command that was not run here', () => {
+    expect([...unused]).toEqual([]);
+  });
+});
