@@ -117,6 +117,32 @@ version
   .addOption(json())
   .action(lazily(async () => (await import('./commands/version-compare.js')).versionCompare));
 
+version
+  .command('prune')
+  .argument('[model]', 'default: all models')
+  .description('drop the adapters that `retention` of the policy lets go; the server does it daily')
+  .option('--dry-run', 'only show what would be dropped')
+  .addOption(actor())
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/version-prune.js')).versionPrune));
+version
+  .command('hold')
+  .argument('<model@n>', 'e.g. support-desk@3')
+  .description('legal hold: the adapter is dropped by nobody')
+  .requiredOption('--reason <text>', 'why, for the record')
+  .addOption(actor())
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/version-hold.js')).versionHold));
+version
+  .command('release')
+  .argument('<model@n>', 'e.g. support-desk@3')
+  .description('end a legal hold')
+  .requiredOption('--reason <text>', 'why, for the record')
+  .option('--hold <id>', 'which one, where there are several')
+  .addOption(actor())
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/version-hold.js')).versionRelease));
+
 const key = program.command('key').description('API keys');
 key
   .command('create')

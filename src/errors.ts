@@ -157,6 +157,12 @@ export const ERRORS = {
     retryable: false,
     message: 'Version {version} of "{model}" was rejected and cannot serve. Choose another one.',
   },
+  adapter_dropped: {
+    status: 409,
+    retryable: false,
+    message:
+      'The adapter of version {version} of "{model}" was dropped by retention: nothing can serve it any more. Choose another one; `understudy version list {model}` shows which are there.',
+  },
 
   // Cycle
   already_running: {

@@ -7,6 +7,7 @@ import { rollBack } from './experiments/index.js';
 import { startHousekeeping } from './housekeeping/index.js';
 import { createServer, VERSION } from './http/index.js';
 import { startWatchLoop } from './monitoring/index.js';
+import { pruneAdapters } from './retention/index.js';
 import { followRoutes } from './routing/index.js';
 import { loadVersion, reportTroubles, startReconciler } from './serving/index.js';
 import { startShadow } from './shadow/index.js';
@@ -85,7 +86,9 @@ async function main(): Promise<void> {
     onError: warn('adapters not reconciled'),
   });
 
-  const housekeeping = startHousekeeping(db, logger);
+  const housekeeping = startHousekeeping(db, logger, {
+    prune: () => pruneAdapters(db, store, { dryRun: false, actor: 'housekeeping', asOf: new Date() }),
+  });
 
   let stopping: Promise<void> | undefined;
   const stop = () => {

@@ -40,4 +40,8 @@ export interface ArtifactStore {
   localPath(reference: string): Promise<string>;
   /** Reads everything again and compares it with the digest in the URI; throws `artifact_refused` when it differs. */
   verify(uri: string): Promise<StoredArtifact>;
+  /** How many bytes a stored set or file takes; null when it is not there. */
+  bytesOf(uri: string): Promise<number | null>;
+  /** Takes a stored set or file away, all at once; false when it was not there. Whoever calls knows that nothing needs it. */
+  remove(uri: string): Promise<boolean>;
 }

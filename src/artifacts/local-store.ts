@@ -96,20 +96,56 @@ export function createLocalStore(root: string): ArtifactStore {
       return createReadStream(path);
     },
     async verify(uri) {
-      const { digest, segments } = parseReference(uri);
-      if (digest === null || segments.length !== 2)
-        throw new UnderstudyError('artifact_refused', {
-          uri,
-          detail: 'only an artifact URI without a file name can be verified',
-        });
+      const { digest } = wholeArtifact(uri);
       const { files, isFolder } = await listFiles(uri, await locate(uri));
       const actual = isFolder ? filesDigest(files) : files[0]!.sha256;
       if (actual !== digest)
         throw new UnderstudyError('artifact_refused', { uri, detail: `its content has digest ${actual}` });
       return { uri, digest, files };
     },
+    async bytesOf(uri) {
+      wholeArtifact(uri);
+      const path = await locate(uri).catch(absent);
+      if (path === null) return null;
+      if ((await stat(path)).isFile()) return (await stat(path)).size;
+      const sizes = await Promise.all((await readdir(path)).map(async (name) => (await lstat(join(path, name))).size));
+      return sizes.reduce((sum, size) => sum + size, 0);
+    },
+    async remove(uri) {
+      const { segments } = wholeArtifact(uri);
+      const path = await locate(uri).catch(absent);
+      if (path === null) return false;
+      // Renamed first: nobody sees half of it, and what a crash leaves is swept with the drafts.
+      const away = join(root, DRAFTS, randomUUID());
+      await mkdir(join(root, DRAFTS), { recursive: true });
+      try {
+        await rename(path, away);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+        throw error;
+      }
+      await syncFolder(join(root, segments[0]!));
+      await rm(away, { recursive: true, force: true });
+      return true;
+    },
   };
   return store;
+}
+
+/** Throws `artifact_refused` for a path, or for one file of a set. */
+function wholeArtifact(uri: string): { digest: string; segments: string[] } {
+  const { digest, segments } = parseReference(uri);
+  if (digest === null || segments.length !== 2)
+    throw new UnderstudyError('artifact_refused', {
+      uri,
+      detail: 'only an artifact URI without a file name stands for something whole',
+    });
+  return { digest, segments };
+}
+
+function absent(error: unknown): null {
+  if (error instanceof UnderstudyError && error.code === 'artifact_missing') return null;
+  throw error;
 }
 
 async function listFiles(uri: string, path: string): Promise<{ files: FileFacts[]; isFolder: boolean }> {

@@ -8,7 +8,15 @@ export async function versionList(model: string, options: { json?: boolean }): P
   show(options.json ?? false, versions, () =>
     table(
       ['version', 'label', 'role', 'state', 'kind', 'base', 'created'],
-      versions.map((row) => [row.version, row.label, row.role, row.state, row.kind, row.base_model, row.created_at]),
+      versions.map((row) => [
+        row.version,
+        row.label,
+        row.role,
+        row.adapter_dropped_at === null ? row.state : `${row.state}, adapter dropped`,
+        row.kind,
+        row.base_model,
+        row.created_at,
+      ]),
     ),
   );
 }

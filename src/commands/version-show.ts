@@ -22,6 +22,14 @@ function describe(record: VersionRecord): string[] {
     ['served as', record.served_as],
     ['base', record.base_model],
     ['adapter', adapter && `${adapter.uri}, rank ${adapter.rank}`],
+    [
+      'dropped',
+      record.adapter_drop && `${record.adapter_drop.at} by ${record.adapter_drop.actor}: ${record.adapter_drop.reason}`,
+    ],
+    [
+      'held',
+      record.holds.map(({ id, actor, reason, at }) => `${id} since ${at} by ${actor}: ${reason}`).join('; ') || null,
+    ],
     ['policy', lineage.policy_digest],
     [
       'cycle',

@@ -2,6 +2,7 @@ import type { Db, Prisma, Tx } from '../db/index.js';
 import { UnderstudyError } from '../errors.js';
 import { type Policy, parsePolicy } from '../policy/index.js';
 import { changeRoute, changeThatStarted, readRoute } from '../routing/index.js';
+import { assertServable } from '../serving/index.js';
 import { initialInformation, type Prior } from '../stats/index.js';
 import { maxInformationOf, plannedBoundaries } from './boundary.js';
 import { championHistory } from './champion-history.js';
@@ -107,7 +108,7 @@ export async function priorOf(db: Db, request: Parameters<typeof championHistory
   return (await championHistory(db, request)) ?? { p0: 0.5, D0: 1 };
 }
 
-/** Throws `unknown_version` or `version_rejected`. */
+/** Throws `unknown_version`, `version_rejected` or `adapter_dropped`. */
 export async function assertMayServe(
   db: Pick<Db, 'prisma'> | { prisma: Tx },
   model: string,
@@ -115,7 +116,7 @@ export async function assertMayServe(
 ): Promise<void> {
   const row = await db.prisma.version.findUnique({ where: { model_version: { model, version } } });
   if (row === null) throw new UnderstudyError('unknown_version', { model, version });
-  if (row.state === 'rejected') throw new UnderstudyError('version_rejected', { model, version });
+  assertServable(row);
 }
 
 export function after(start: Date, milliseconds: number): Date {

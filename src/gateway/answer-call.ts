@@ -125,7 +125,7 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
     }
     const target = directory.model(model)?.targets.get(version);
     if (target === undefined) throw new UnderstudyError('unknown_version', { model, version });
-    if (target.rejected) throw new UnderstudyError('version_rejected', { model, version });
+    if (target.refused !== null) throw new UnderstudyError(target.refused, { model, version });
     return { version, experimentId: null, arm: null, assignedVersion: null };
   }
 

@@ -20,7 +20,8 @@ export interface Target {
   timeoutMs: number;
   /** How often it is asked again for what may pass, before its first byte. */
   retries: number;
-  rejected: boolean;
+  /** Why nobody may be sent there. */
+  refused: 'version_rejected' | 'adapter_dropped' | null;
 }
 
 export interface KnownModel {
@@ -47,6 +48,11 @@ export interface Directory {
   refresh(): Promise<void>;
   close(): void;
 }
+
+const REFUSED: Readonly<Record<string, Target['refused']>> = {
+  rejected: 'version_rejected',
+  dropped: 'adapter_dropped',
+};
 
 type ModelRow = DirectoryRows['models'][number];
 type VersionRow = DirectoryRows['versions'][number];
@@ -83,7 +89,10 @@ export function openDirectory(
       db.pool.query<Omit<ModelRow, 'created_at'> & { created_at: Date }>(
         'SELECT name, policy, policy_digest, created_at FROM models ORDER BY name',
       ),
-      db.pool.query<VersionRow>('SELECT model, version, kind, state, served_as FROM versions ORDER BY model, version'),
+      db.pool.query<VersionRow>(
+        `SELECT model, version, kind, CASE WHEN adapter_dropped_at IS NULL THEN state ELSE 'dropped' END AS state, served_as
+           FROM versions ORDER BY model, version`,
+      ),
       db.pool.query<DirectoryRows['experiments'][number]>(
         'SELECT e.id, e.kind FROM experiments e JOIN routes r ON r.experiment_id = e.id ORDER BY e.id',
       ),
@@ -202,6 +211,6 @@ function targetOf(policy: Policy, row: VersionRow, secrets: Secrets): Target {
     apiKey: () => secrets(isAdapter ? serving.api_key : upstream.api_key),
     timeoutMs: upstream.timeout,
     retries: upstream.retries,
-    rejected: row.state === 'rejected',
+    refused: REFUSED[row.state] ?? null,
   };
 }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Db } from '../db/index.js';
 import { errorDetail } from '../errors.js';
+import type { Pruned } from '../retention/index.js';
 import { ensureMonths } from './ensure-months.js';
 
 const DAY = 86_400_000;
@@ -12,13 +13,13 @@ export interface Housekeeping {
 }
 
 /**
- * Makes the coming months' partitions at the start and once a day; an hour later again when that failed. Two months are
- * made ahead, so that nothing is lost or slow when a day of it fails.
+ * Makes the coming months' partitions and drops adapters that retention lets go, at the start and once a day; an hour later
+ * again when months failed. Two months are made ahead, so that nothing is lost or slow when a day of it fails.
  */
 export function startHousekeeping(
   db: Pick<Db, 'pool'>,
   logger: Pick<Logger, 'info' | 'warn'>,
-  options: { everyMs?: number; afterFailureMs?: number } = {},
+  options: { everyMs?: number; afterFailureMs?: number; prune?: () => Promise<Pruned> } = {},
 ): Housekeeping {
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
@@ -35,9 +36,21 @@ export function startHousekeeping(
       return options.afterFailureMs ?? HOUR;
     }
   }
+  async function pruneOnce(): Promise<void> {
+    if (options.prune === undefined) return;
+    try {
+      const { dropped, swept, failed } = await options.prune();
+      const names = dropped.map(({ model, version }) => `${model}@${version}`);
+      if (names.length + swept.length > 0) logger.info({ dropped: names, swept }, 'adapters dropped');
+      if (failed.length > 0) logger.warn({ failed }, 'adapters not dropped; again tomorrow');
+    } catch (error) {
+      logger.warn({ detail: errorDetail(error) }, 'adapters not looked at; again tomorrow');
+    }
+  }
   let current: Promise<void>;
   function run(): void {
-    current = pass().then((wait) => {
+    current = pass().then(async (wait) => {
+      if (!stopped) await pruneOnce();
       if (stopped) return;
       timer = setTimeout(run, wait);
       timer.unref();

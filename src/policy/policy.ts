@@ -153,6 +153,20 @@ const promotion = z.strictObject({
   session_stickiness: duration.prefault('30m'),
 });
 
+const retention = z.strictObject({
+  /**
+   * Adapters of versions that nothing needs are dropped when they are neither among the newest `keep` that may serve nor
+   * were in the route within `for`. Null: all are kept for ever.
+   */
+  adapters: z
+    .strictObject({
+      keep: z.int().min(0).max(10_000).default(5),
+      for: duration.prefault('90d'),
+    })
+    .nullable()
+    .default(null),
+});
+
 /** model.yaml: every field, its default and its range. Durations are strings outside and milliseconds inside. */
 export const policySchema = z
   .strictObject({
@@ -189,6 +203,7 @@ export const policySchema = z
     evaluation: evaluation.prefault({}),
     experiment: experiment.prefault({}),
     promotion: promotion.prefault({}),
+    retention: retention.prefault({}),
   })
   .superRefine((policy, context) => {
     const { experiment } = policy;

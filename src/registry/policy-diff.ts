@@ -9,7 +9,7 @@ export interface PolicyChange {
 }
 
 /** Fields that are milliseconds in a parsed policy. */
-const DURATIONS = /(?:^|\.)(?:timeout|drain|lookback|min_duration|max_duration|look_every|feedback_window|bake)$/;
+const DURATIONS = /(?:^|\.)(?:timeout|drain|lookback|min_duration|max_duration|look_every|feedback_window|bake|for)$/;
 
 /** Every field in which two policies differ, defaults filled in, in the order of the policy. */
 export function diffPolicies(before: Policy, after: Policy): PolicyChange[] {

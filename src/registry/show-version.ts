@@ -1,5 +1,6 @@
 import type { Db } from '../db/index.js';
 import { UnderstudyError } from '../errors.js';
+import { readHolds } from '../retention/index.js';
 import {
   type ChampionMove,
   type EvaluationFacts,
@@ -21,17 +22,22 @@ export interface VersionRecord extends VersionSummary {
   experiments: ExperimentFacts[];
   /** Who promoted it, and who took it off. */
   champion_moves: ChampionMove[];
+  /** Legal holds that nobody has released. */
+  holds: { id: string; actor: string; reason: string; at: string }[];
+  adapter_drop: { actor: string; reason: string; policy_digest: string; at: string } | null;
 }
 
 /** One version with all its evidence, in the words of the API. Throws `unknown_model`, `unknown_version`. */
 export async function showVersion(db: Db, model: string, version: number): Promise<VersionRecord> {
   const row = await findVersion(db, model, version);
-  const [route, { lineage }, evaluations, experiments, moves] = await Promise.all([
+  const [route, { lineage }, evaluations, experiments, moves, holds, drop] = await Promise.all([
     db.prisma.route.findUnique({ where: { model } }),
     readLineage(db, row),
     readEvaluations(db, model, version),
     readExperiments(db, model, version),
     readChampionMoves(db, model, version),
+    readHolds(db, model),
+    db.prisma.adapterDrop.findUnique({ where: { model_version: { model, version } } }),
   ]);
   return {
     model,
@@ -41,6 +47,13 @@ export async function showVersion(db: Db, model: string, version: number): Promi
     evaluations,
     experiments,
     champion_moves: moves,
+    holds: (holds.get(version) ?? []).map((hold) => ({ ...hold, at: hold.at.toISOString() })),
+    adapter_drop: drop && {
+      actor: drop.actor,
+      reason: drop.reason,
+      policy_digest: drop.policyDigest,
+      at: drop.droppedAt.toISOString(),
+    },
   };
 }
 

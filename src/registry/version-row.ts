@@ -22,6 +22,8 @@ export interface VersionSummary {
   sandbox: boolean;
   created_at: string;
   retired_at: string | null;
+  /** Its adapter was dropped: it can serve no more. */
+  adapter_dropped_at: string | null;
 }
 
 /** Throws `unknown_model`, `unknown_version`. */
@@ -47,6 +49,7 @@ export function summarise(row: VersionRow, route: Route | null): VersionSummary 
     sandbox: row.sandbox,
     created_at: row.createdAt.toISOString(),
     retired_at: row.retiredAt?.toISOString() ?? null,
+    adapter_dropped_at: row.adapterDroppedAt?.toISOString() ?? null,
   };
 }
 

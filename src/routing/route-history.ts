@@ -66,17 +66,33 @@ export async function changeThatLeft(
 /**
  * The `previous` that a version had when it was last champion, null when it had none, undefined when it never was. A route
  * that goes back to the version takes it along, so that a second rollback goes one version further back and not forth again.
+ * One whose adapter was dropped since cannot serve: then it is the one before that.
  */
 export async function previousWhenChampion(
   db: Reader,
   model: string,
   version: number,
 ): Promise<number | null | undefined> {
+  const seen = new Set([version]);
+  let previous = await lastPrevious(db, model, version);
+  while (typeof previous === 'number' && (await isDropped(db, model, previous))) {
+    seen.add(previous);
+    previous = (await lastPrevious(db, model, previous)) ?? null;
+    if (previous !== null && seen.has(previous)) return null;
+  }
+  return previous;
+}
+
+async function lastPrevious(db: Reader, model: string, version: number): Promise<number | null | undefined> {
   const row = await db.prisma.routeChange.findFirst({
     where: { model, after: { path: ['champion'], equals: version } },
     orderBy: { epoch: 'desc' },
   });
   return row === null ? undefined : (row.after as unknown as NextRoute).previous;
+}
+
+async function isDropped(db: Reader, model: string, version: number): Promise<boolean> {
+  return (await db.prisma.version.count({ where: { model, version, NOT: { adapterDroppedAt: null } } })) > 0;
 }
 
 type Row = Awaited<ReturnType<Db['prisma']['routeChange']['findFirstOrThrow']>>;

@@ -1,13 +1,12 @@
 import type { ArtifactStore } from '../artifacts/index.js';
 import type { Db } from '../db/index.js';
-import { UnderstudyError } from '../errors.js';
 import { createAdapterServer } from './adapter-server.js';
 import { checkedPath, loadOnReplica } from './load-adapter.js';
-import { readVersion, type Secrets } from './version-facts.js';
+import { assertServable, readVersion, type Secrets } from './version-facts.js';
 
 /**
  * Has every replica serve a version: files checked against the record, loaded, listed, and one smoke prompt answered. A
- * base or remote version needs nothing. Repeating it is cheap. Throws `version_rejected`, what `inspectAdapter` throws,
+ * base or remote version needs nothing. Repeating it is cheap. Throws `version_rejected`, `adapter_dropped`, what `inspectAdapter` throws,
  * `serving_unreachable` and `serving_refused`.
  */
 export async function loadVersion(
@@ -17,7 +16,7 @@ export async function loadVersion(
   { model, version, signal }: { model: string; version: number; signal?: AbortSignal },
 ): Promise<void> {
   const { row, policy } = await readVersion(db, model, version);
-  if (row.state === 'rejected') throw new UnderstudyError('version_rejected', { model, version });
+  assertServable(row);
   if (row.kind !== 'adapter') return;
   const path = await checkedPath(store, row);
   const apiKey = secrets(policy.serving.api_key);

@@ -29,3 +29,10 @@ export function endpointsOf(row: VersionRow, { upstream, serving }: Policy, secr
   const model = row.kind === 'base' ? upstream.model : row.servedAs;
   return [{ baseUrl: upstream.base_url, model, apiKey: secrets(upstream.api_key) }];
 }
+
+/** Throws `version_rejected` or `adapter_dropped` for a version that nobody may be sent to. */
+export function assertServable(row: Pick<VersionRow, 'model' | 'version' | 'state' | 'adapterDroppedAt'>): void {
+  const { model, version } = row;
+  if (row.state === 'rejected') throw new UnderstudyError('version_rejected', { model, version });
+  if (row.adapterDroppedAt !== null) throw new UnderstudyError('adapter_dropped', { model, version });
+}

@@ -22,7 +22,7 @@ export interface ShadowParts {
 /**
  * Lets a version answer copies until `endsAt`; replaces the shadow before it. The version may be any that was not rejected,
  * but none that answers people now: their answers are there already. Throws `unknown_model`, `unknown_version`,
- * `version_rejected`, `conflict`, and what loading a version throws.
+ * `version_rejected`, `adapter_dropped`, `conflict`, and what loading a version throws.
  */
 export async function startShadow(
   { db, loadVersion }: ShadowParts,
@@ -45,7 +45,13 @@ export async function startShadow(
     reason: reason.slice(0, 200),
     startedAt: new Date(),
   };
-  return db.prisma.shadow.upsert({ where: { model }, create: { model, ...data }, update: data });
+  return db.prisma.$transaction(async (tx) => {
+    // Whoever drops adapters waits for it, and then sees the shadow; or was faster, which is seen here.
+    const [now] = await tx.$queryRaw<{ dropped: boolean }[]>`
+      SELECT adapter_dropped_at IS NOT NULL AS dropped FROM versions WHERE model = ${model} AND version = ${version} FOR SHARE`;
+    if (now?.dropped) throw new UnderstudyError('adapter_dropped', { model, version });
+    return tx.shadow.upsert({ where: { model }, create: { model, ...data }, update: data });
+  });
 }
 
 /** Ends the shadow; false when there was none. What it answered stays. Throws `unknown_model`. */

@@ -173,3 +173,25 @@ describe('verifying', () => {
     }
   });
 });
+
+describe('removing', () => {
+  test('takes a set or a file away whole, knows its size before, and nothing of it after', async () => {
+    const set = await store.putFiles('adapters', { 'a.json': 'first', 'b.bin': 'second' });
+    const file = await store.putFile('golden', 'golden');
+    expect([await store.bytesOf(set.uri), await store.bytesOf(file.uri)]).toEqual([11, 6]);
+    const results = await Promise.all([store.remove(set.uri), store.remove(set.uri), store.remove(file.uri)]);
+    expect(results.filter(Boolean)).toHaveLength(2);
+    expect(await store.remove(set.uri)).toBe(false);
+    expect(await store.bytesOf(set.uri)).toBeNull();
+    expect(await code(store.open(`${set.uri}/a.json`))).toBe('artifact_missing');
+    expect(await readdir(join(root, 'artifacts', '.drafts'))).toEqual([]);
+    expect((await store.putFiles('adapters', { 'a.json': 'first', 'b.bin': 'second' })).uri).toBe(set.uri);
+  });
+
+  test('refuses plain paths and single files of a set', async () => {
+    const set = await store.putFiles('adapters', { 'a.json': 'first' });
+    for (const reference of ['golden/support.jsonl', `${set.uri}/a.json`, '../elsewhere', 'artifact:adapters'])
+      expect([reference, await code(store.remove(reference))]).toEqual([reference, 'artifact_refused']);
+    expect(await store.bytesOf(set.uri)).toBe(5);
+  });
+});

@@ -3,9 +3,11 @@ import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { ROOT } from '#setup/toolchain.mjs';
+import { parsePolicy } from '../../src/policy/index.js';
 import { seedAdapterVersion, seedRoute } from '../support/seed-version.js';
-import { openStage, type Stage, seedModel } from '../support/stage-fixtures.js';
+import { openStage, policyDocument, type Stage, seedModel } from '../support/stage-fixtures.js';
 
 const CLI = path.join(ROOT, 'dist', 'src', 'cli.js');
 const page = readFileSync(path.join(ROOT, 'docs', 'versions.md'), 'utf8');
@@ -32,7 +34,9 @@ function understudy(...args: string[]): Promise<{ code: number; stdout: string; 
 
 /** Runs the one command of the page that contains these words. */
 async function documented(words: string): Promise<{ code: number; stdout: string; stderr: string }> {
-  const found = commands.filter((line) => line.includes(words));
+  const found = commands.filter(
+    (line) => line.includes(words) && (words !== 'version prune support-desk' || line.endsWith(words)),
+  );
   expect(found, `commands with ${words}`).toHaveLength(1);
   unused.delete(found[0]!);
   const [program, ...args] = [...found[0]!.matchAll(/'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2]!);
@@ -68,6 +72,31 @@ describe('docs/versions.md', () => {
         stderr: expect.stringMatching(`^${code}: `),
       });
     }
+  });
+
+  it('drops an adapter that nothing needs, after its hold was released, and says so to whoever wants it back', async () => {
+    const { db, root } = stage;
+    const yaml = parse(/```yaml\n([\s\S]*?)```/.exec(page)![1]!) as Record<string, unknown>;
+    expect(parsePolicy(policyDocument('support-desk', yaml))).toMatchObject({
+      retention: { adapters: { keep: 5, for: 90 * 86_400_000 } },
+    });
+    await seedModel(db, 'support-desk', { retention: { adapters: { keep: 0, for: '0s' } } });
+    for (const version of [3, 4]) await seedAdapterVersion(db, root, 'support-desk', version, 'archived', new Date());
+    await seedRoute(db, 'support-desk', { champion: 3, previous: 1 });
+    await seedRoute(db, 'support-desk', { champion: 1, previous: 3 });
+    expect((await documented('version hold')).stdout).toMatch(/^support-desk@2 is under hold [0-9a-f-]{36}: /);
+    expect(await json('version', 'prune', 'support-desk', '--dry-run')).toMatchObject({ dropped: [{ version: 4 }] });
+    expect((await documented('--dry-run')).stdout).toMatch(/^1 adapter would be dropped, 2 kept\.\nsupport-desk@4 /);
+    expect((await documented('version release')).stdout).toContain('under no hold any more');
+    const pruned = await understudy('version', 'prune', 'support-desk', '--actor', 'ann');
+    expect(pruned.stdout).toMatch(
+      /^2 adapters dropped, 1 kept\.[\s\S]*files deleted[\s\S]*support-desk@3 +1\.0\.3 +previous/,
+    );
+    expect((await documented('version prune support-desk')).stdout).toMatch(/^0 adapters dropped, 1 kept\./);
+    expect((await understudy('version', 'list', 'support-desk')).stdout).toMatch(/^2 .*archived, adapter dropped/m);
+    expect((await understudy('version', 'show', 'support-desk@4')).stdout).toMatch(/^dropped +\S+ by ann: neither/m);
+    const back = await understudy('rollback', 'support-desk', '--version', '4', '--reason', 'test');
+    expect(back).toMatchObject({ code: 1, stderr: expect.stringMatching(/^adapter_dropped: /) });
   });
 
   it('has no command that was not run here', () => {

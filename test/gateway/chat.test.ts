@@ -374,9 +374,15 @@ describe('a pin', () => {
   it('reaches registered versions that were not rejected', async () => {
     await seedModel(server, 'pinned');
     await seedVersion(server.db, 'pinned', 2, 'adapter', 'rejected');
+    await seedVersion(server.db, 'pinned', 4, 'adapter', 'archived');
+    await server.db.prisma.version.updateMany({
+      where: { model: 'pinned', version: 4 },
+      data: { adapterDroppedAt: new Date() },
+    });
     await seedVersion(server.db, 'pinned', 3, 'adapter', 'archived');
     for (const [name, status, code] of [
       ['pinned@2', 409, 'version_rejected'],
+      ['pinned@4', 409, 'adapter_dropped'],
       ['pinned@9', 404, 'unknown_version'],
       ['pinned@0', 404, 'unknown_model'],
       ['pinned@1@1', 404, 'unknown_model'],

@@ -218,10 +218,28 @@ describe('startHousekeeping', () => {
     );
     await db.pool.query(`DROP TABLE ${rows[0]!.name}`);
     const housekeeping = startHousekeeping({ pool } as never, logger as never, { afterFailureMs: 10 });
-    await expect.poll(() => said).toContain('months not made; again later');
+    await expect.poll(() => said, { timeout: 20_000 }).toContain('months not made; again later');
     away = false;
-    await expect.poll(() => said).toContain('months made');
+    await expect.poll(() => said, { timeout: 20_000 }).toContain('months made');
     await housekeeping.stop();
     expect(await partition(rows[0]!.name)).toBe(true);
+  });
+
+  it('looks after adapters, too, and says what failed of that', async () => {
+    const said: [object, string][] = [];
+    const say = (facts: object, text: string) => void said.push([facts, text]);
+    let pass = 0;
+    const prune = async () => {
+      pass += 1;
+      if (pass === 1) throw new Error('away');
+      const dropped = [{ model: 'desk', version: 3 }];
+      return { dry_run: false, dropped, kept: [], swept: [], failed: [] } as never;
+    };
+    const housekeeping = startHousekeeping(db, { info: say, warn: say } as never, { everyMs: 10, prune });
+    await expect
+      .poll(() => said, { timeout: 20_000 })
+      .toContainEqual([{ dropped: ['desk@3'], swept: [] }, 'adapters dropped']);
+    await housekeeping.stop();
+    expect(said.map(([, text]) => text)).toContain('adapters not looked at; again tomorrow');
   });
 });

@@ -96,6 +96,7 @@ export function gatewayRoutes(app: FastifyInstance, table: RouteTable, gateway: 
             'unknown_model',
             'unknown_version',
             'version_rejected',
+            'adapter_dropped',
             'upstream_failed',
             'overloaded',
             'idempotency_key_reused',

@@ -55,6 +55,7 @@ export function operateRoutes(app: FastifyInstance, table: RouteTable, db: Db, o
         'unknown_model',
         'unknown_version',
         'version_rejected',
+        'adapter_dropped',
         'nothing_to_roll_back',
         'request_id_reused',
         'route_conflict',

@@ -50,6 +50,7 @@ export function shadowRoutes(app: FastifyInstance, table: RouteTable, db: Db, op
         'unknown_model',
         'unknown_version',
         'version_rejected',
+        'adapter_dropped',
         'conflict',
         'serving_unreachable',
         'serving_refused',

@@ -21,6 +21,7 @@ export const versionSummaryView = z.strictObject({
   sandbox: z.boolean(),
   created_at: at,
   retired_at: at.nullable(),
+  adapter_dropped_at: at.nullable().describe('From then on it can serve no more'),
 });
 
 const lineage = z.strictObject({
@@ -146,6 +147,13 @@ export const versionRecordView = versionSummaryView.extend({
       }),
     )
     .describe('Who gave it all traffic, and who took it away'),
+  holds: z
+    .array(z.strictObject({ id: z.uuid(), actor: z.string(), reason: z.string(), at }))
+    .describe('Legal holds that nobody has released'),
+  adapter_drop: z
+    .strictObject({ actor: z.string(), reason: z.string(), policy_digest: z.string(), at })
+    .nullable()
+    .describe('By whom its adapter was dropped, and under which rule'),
 });
 
 const live = z.strictObject({
