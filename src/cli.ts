@@ -147,7 +147,7 @@ const key = program.command('key').description('API keys');
 key
   .command('create')
   .description('make a key and print it once')
-  .requiredOption('--scope <scope...>', 'ingest, serve, read, operate, admin')
+  .requiredOption('--scope <scope...>', 'ingest, serve, read, run, approve, operate, admin')
   .option('--model <model>', 'valid for this model only')
   .option('--name <name>', 'what it is for', 'cli')
   .option('--requests-per-minute <n>', 'requests it may make; default: any number')
@@ -234,6 +234,32 @@ cycle
   .addOption(json())
   .action(lazily(async () => (await import('./commands/cycle-status.js')).cycleStatus));
 
+cycle
+  .command('extend')
+  .argument('<model>')
+  .description('put off the last look of the running experiment')
+  .requiredOption('--by <duration>', 'how much longer, e.g. 48h')
+  .option('--candidate <version>', 'the version this is about; default: whatever the candidate is')
+  .option('--reason <text>', 'why, for the record')
+  .option('--request-id <id>', 'the same id again changes nothing')
+  .addOption(actor())
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/cycle-extend.js')).cycleExtend));
+cycle
+  .command('resume')
+  .argument('<model>')
+  .description('have a parked cycle try again what it is parked on')
+  .option('--skip', 'while undoing: leave what cannot be undone as it is, and end')
+  .addOption(actor())
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/cycle-resume.js')).cycleResume));
+cycle
+  .command('cancel')
+  .argument('<model>')
+  .description('end the running cycle; it undoes what it did')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/cycle-cancel.js')).cycleCancel));
+
 program
   .command('experiment')
   .description('experiments')
@@ -253,7 +279,7 @@ program
   .option('--timeout <seconds>', 'with --wait: how long, for each of the two', '30')
   .addOption(actor())
   .addOption(json())
-  .description('tell the running cycle to promote its candidate')
+  .description('ask the running cycle to promote its candidate')
   .action(lazily(async () => (await import('./commands/promote.js')).promote));
 program
   .command('rollback')

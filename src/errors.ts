@@ -170,6 +170,11 @@ export const ERRORS = {
     retryable: false,
     message: 'A cycle of "{model}" is already running (workflow {workflow}).',
   },
+  message_refused: {
+    status: 409,
+    retryable: false,
+    message: 'The cycle does not take this: {detail}.',
+  },
   overrides_refused: {
     status: 400,
     retryable: false,

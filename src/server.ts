@@ -13,7 +13,15 @@ import { loadVersion, reportTroubles, startReconciler } from './serving/index.js
 import { startShadow } from './shadow/index.js';
 import { stateOwner } from './state/index.js';
 import { createLogger, openTracing } from './telemetry/index.js';
-import { connectTemporalLazily, readTemporalConfig, SIGNALS, signalCycle, tellCycle } from './temporal/index.js';
+import {
+  askCycle,
+  type CycleSignals,
+  connectTemporalLazily,
+  type Heard,
+  readTemporalConfig,
+  SIGNALS,
+  tellCycle,
+} from './temporal/index.js';
 
 /** Gateway, capture, API, watch loop, adapter reconciler: everything that must go on while Temporal is down. */
 async function main(): Promise<void> {
@@ -32,6 +40,17 @@ async function main(): Promise<void> {
     gateway: `${hostname()}:${config.port === 0 ? `process ${process.pid}` : config.port}`,
   });
   const tracing = await openTracing(environment(), { version: VERSION, logger });
+
+  async function ask<S extends 'promote' | 'extend' | 'resume'>(
+    model: string,
+    name: S,
+    message: CycleSignals[S],
+    updateId: string,
+  ): Promise<Heard> {
+    const heard = await askCycle(temporal.client, model, name, message, { updateId });
+    if (heard === null) throw new UnderstudyError('not_found', { what: `A running cycle of "${model}"` });
+    return heard;
+  }
 
   const load = (model: string, version: number) => loadVersion(db, store, readSecret, { model, version });
   const server = createServer({
@@ -65,13 +84,11 @@ async function main(): Promise<void> {
         }
         return done;
       },
-      async promote({ model, candidate, actor, reason, requestId, force }) {
-        const message = { candidate, actor, reason, request_id: requestId, force };
-        const heard = await temporal.client.withDeadline(Date.now() + 5_000, () =>
-          signalCycle(temporal.client, model, 'promote', message),
-        );
-        if (!heard) throw new UnderstudyError('not_found', { what: `A running cycle of "${model}"` });
-      },
+      promote: ({ model, requestId, ...message }) =>
+        ask(model, 'promote', { ...message, request_id: requestId }, requestId),
+      extend: ({ model, requestId, ...message }) =>
+        ask(model, 'extend', { ...message, request_id: requestId }, requestId),
+      resume: ({ model, requestId, ...message }) => ask(model, 'resume', message, requestId),
     },
   });
   const watch = startWatchLoop({

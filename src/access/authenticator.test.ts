@@ -60,9 +60,10 @@ describe('authenticate', () => {
     const key = keys.add();
     expect(await authenticate(`Bearer ${key}`)).toMatchObject({
       keyId: 'k',
+      family: 'k',
       name: 'app',
       model: null,
-      scopes: new Set(['operate', 'read']),
+      scopes: new Set(['read', 'run', 'approve', 'operate']),
     });
     expect(await authenticate(`bearer  ${key} `)).toMatchObject({ keyId: 'k' });
     for (const header of [
@@ -162,7 +163,7 @@ describe('the file of confirmed keys', () => {
     expect(await second.authenticate(`Bearer ${key}`)).toMatchObject({
       name: 'shop',
       model: 'm',
-      scopes: new Set(['operate', 'read']),
+      scopes: new Set(['read', 'run', 'approve', 'operate']),
     });
     await expect(second.authenticate(`Bearer ${unused}`)).rejects.toMatchObject({ code: 'keys_unavailable' });
     await second.close();
@@ -259,8 +260,18 @@ describe('the last use', () => {
 
 describe('scopes', () => {
   it('operate implies read, admin implies all, others only themselves', () => {
-    expect([...impliedScopes(['operate'])].sort()).toEqual(['operate', 'read']);
-    expect([...impliedScopes(['admin'])].sort()).toEqual(['admin', 'ingest', 'operate', 'read', 'serve']);
+    expect([...impliedScopes(['operate'])].sort()).toEqual(['approve', 'operate', 'read', 'run']);
+    expect([...impliedScopes(['approve'])].sort()).toEqual(['approve', 'read']);
+    expect([...impliedScopes(['run'])].sort()).toEqual(['read', 'run']);
+    expect([...impliedScopes(['admin'])].sort()).toEqual([
+      'admin',
+      'approve',
+      'ingest',
+      'operate',
+      'read',
+      'run',
+      'serve',
+    ]);
     expect([...impliedScopes(['serve', 'root'])]).toEqual(['serve']);
   });
 });

@@ -10,7 +10,9 @@ import { openUsageLedger } from './usage-ledger.js';
 /** Who asks. */
 export interface Principal {
   keyId: string;
-  /** The key's name: the actor of a change unless another one is given. */
+  /** The same for a key and its successors: whoever holds them counts as one. */
+  family: string;
+  /** The key's name: in the actor of every change that is made with it. */
   name: string;
   /** With the implied ones. */
   scopes: ReadonlySet<Scope>;
@@ -99,6 +101,7 @@ export function createAuthenticator(db: Pick<Db, 'pool'>, options: Authenticator
     const before = entries.get(id);
     const principal: Principal = {
       keyId: rights.keyId,
+      family: rights.family,
       name: rights.name,
       scopes: impliedScopes(rights.scopes),
       model: rights.model,

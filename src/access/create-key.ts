@@ -9,7 +9,7 @@ import { SCOPES } from './scopes.js';
 export interface NewKey extends Partial<BudgetLimits> {
   /** What it is for; shown in lists and as the default actor of what is done with it. */
   name: string;
-  /** At least one of `ingest`, `serve`, `read`, `operate`, `admin`. */
+  /** At least one of `ingest`, `serve`, `read`, `run`, `approve`, `operate`, `admin`. */
   scopes: readonly string[];
   /** Valid for this model only; null for all. */
   model?: string | null;

@@ -7,4 +7,4 @@ export { maySee, requireScope } from './require.js';
 export { revokeKey } from './revoke-key.js';
 export { rotateKey } from './rotate-key.js';
 export { openSavedKeys } from './saved-keys.js';
-export { SCOPES, type Scope } from './scopes.js';
+export { impliedScopes, SCOPES, type Scope } from './scopes.js';

@@ -10,7 +10,14 @@ import type { Collection } from '../curation/index.js';
 import type { OpenedCycle } from '../cycles/index.js';
 import type { FrozenDataset } from '../datasets/index.js';
 import type { GateResult } from '../evaluation/index.js';
-import type { BakeFacts, LookFacts, RouteChangedByOther, RouteMove, StartedExperiment } from '../experiments/index.js';
+import type {
+  BakeFacts,
+  ExtendedExperiment,
+  LookFacts,
+  RouteChangedByOther,
+  RouteMove,
+  StartedExperiment,
+} from '../experiments/index.js';
 import type { RegisteredVersion } from '../registry/index.js';
 import type { TrainedAdapter } from '../training/index.js';
 
@@ -96,6 +103,15 @@ export interface Activities {
     asOf: string;
   }): Promise<StartedExperiment>;
   takeLook(input: { experimentId: string; k: number; asOf: string; isLast: boolean }): Promise<LookFacts>;
+  /** Puts off the last look; nothing else of the rule changes. The same request id again answers the same. */
+  extendExperiment(input: {
+    experimentId: string;
+    byMs: number;
+    actor: string;
+    reason: string;
+    requestId: string;
+    asOf: string;
+  }): Promise<ExtendedExperiment>;
   /** Ends experiment and split; champion stays. Succeeds when the route already left it. */
   endExperiment(input: {
     experimentId: string;

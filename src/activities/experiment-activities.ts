@@ -2,6 +2,7 @@ import {
   checkBake,
   endBake,
   endExperiment,
+  extendExperiment,
   promote,
   startExperiment,
   takeLook,
@@ -12,7 +13,14 @@ import type { Activities } from './contract.js';
 
 type ExperimentActivities = Pick<
   Activities,
-  'startExperiment' | 'takeLook' | 'endExperiment' | 'promote' | 'checkBake' | 'endBake' | 'undoRoute'
+  | 'startExperiment'
+  | 'takeLook'
+  | 'extendExperiment'
+  | 'endExperiment'
+  | 'promote'
+  | 'checkBake'
+  | 'endBake'
+  | 'undoRoute'
 >;
 
 /** Everything a cycle does to the route, and the looks it does it on. */
@@ -20,6 +28,7 @@ export function experimentActivities({ db }: ActivityDeps): ExperimentActivities
   return {
     startExperiment: ({ asOf, ...input }) => startExperiment(db, { ...input, asOf: new Date(asOf) }),
     takeLook: ({ asOf, ...input }) => takeLook(db, { ...input, asOf: new Date(asOf) }),
+    extendExperiment: ({ asOf, ...input }) => extendExperiment(db, { ...input, asOf: new Date(asOf) }),
     endExperiment: ({ asOf, ...input }) => endExperiment(db, { ...input, asOf: new Date(asOf) }),
     promote: ({ asOf, ...input }) => promote(db, { ...input, asOf: new Date(asOf) }),
     checkBake: ({ asOf, ...input }) => checkBake(db, { ...input, asOf: new Date(asOf) }),

@@ -17,6 +17,14 @@ export interface CyclePlan {
   bakeMs: number;
   holdback: number;
   drainMs: number;
+  /** `manual`: a person approves what the test decided. Absent in cycles that began before there was a choice. */
+  approval?: 'automatic' | 'manual';
+  /** How long it waits for them. */
+  approvalTimeoutMs?: number;
+  /** How many different people have to ask for a promotion by hand, or approve one. */
+  approvals?: number;
+  /** There are windows in which nothing is promoted. */
+  freezes?: boolean;
 }
 
 export type OpenedCycle =

@@ -80,8 +80,15 @@ export async function endRows(tx: Tx, where: Prisma.ExperimentWhereInput, end: E
  * SHA-256 over what an experiment started with. The route change that started it carries it, so that the chain of changes
  * holds the terms as well.
  */
-export function termsOf({ endedAt: _ended, decision: _decision, reason: _reason, ...terms }: Experiment): string {
-  return digestOf(terms);
+export function termsOf(experiment: Experiment): string {
+  const { endedAt: _ended, decision: _decision, reason: _reason, ...terms } = experiment;
+  return digestOf({ ...terms, maxEndsAt: plannedEnd(experiment) });
+}
+
+/** When the experiment was to end at the latest before anybody extended it. */
+export function plannedEnd({ kind, startedAt, settings }: Experiment): Date {
+  const lasts = kind === 'bake' ? settings.promotion.bake : settings.experiment.max_duration;
+  return new Date(startedAt.getTime() + lasts);
 }
 
 /** The settings in the shape the decision rule wants them in. */

@@ -40,6 +40,11 @@ export interface LookEvidence {
   explanation: string;
 }
 
+/** How much longer than planned the experiment may last, in the input of a look; absent when nobody extended it. */
+export function extendedBy(milliseconds: number): Pick<LookInput, 'extendedMs'> {
+  return milliseconds > 0 ? { extendedMs: milliseconds } : {};
+}
+
 /** A look with every number its decision came from: the decision can be made again from the row. */
 export function lookRow(
   facts: { experimentId: string; k: number; policyDigest: string; cutDigest: string },

@@ -8,6 +8,11 @@ export interface LookSchedule {
   readonly lookEveryMs: number;
 }
 
+/** The schedule of an experiment that was extended: the looks that were planned stay, but for the last one. */
+export function extended<T extends LookSchedule>(schedule: T, byMs: number): T {
+  return { ...schedule, maxDurationMs: schedule.maxDurationMs + byMs };
+}
+
 /**
  * The planned looks: at start + minimum, then every `lookEveryMs`, and the last at the maximum duration.
  *

@@ -50,6 +50,8 @@ export interface LookInput {
   readonly asOf: number;
   /** no look comes after this one (see `isLastLook`) */
   readonly last: boolean;
+  /** how much later than planned the last look comes; it moves nothing else, I_max least of all */
+  readonly extendedMs?: number;
   readonly champion: ArmSums;
   readonly challenger: ArmSums;
   /** subjects seen in both arms; they are in `O` only */

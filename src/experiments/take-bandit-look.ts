@@ -7,7 +7,6 @@ import { type BanditDecision, type BanditInput, type BanditSettings, decideBandi
 import { type Experiment, ruleOf } from './experiment.js';
 import { countsOf } from './judge-experiment.js';
 import { digestOfLook, type LookRow, toStored } from './look-row.js';
-import { isLastLook } from './look-times.js';
 
 /** What `evidence` of a bandit's look holds; `mode` tells it from a test's. */
 export interface BanditEvidence {
@@ -99,7 +98,7 @@ export async function takeBanditLook(
   const [champion, challenger] = await readArms(db, experiment, asOf);
   const settings = banditOf(experiment);
   const share = route.share ?? experiment.share;
-  const isLast = last || isLastLook(ruleOf(experiment), experiment.startedAt.getTime(), asOf.getTime());
+  const isLast = last || asOf >= experiment.maxEndsAt;
   const input = { settings, asOf: asOf.getTime(), last: isLast, share };
   const decision = decideBandit({ ...input, champion, challenger });
   const moves = decision.decision === 'wait' && decision.share !== share;

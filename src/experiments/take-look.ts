@@ -1,9 +1,8 @@
 import type { Db } from '../db/index.js';
 import { changeThatLeft, readRoute } from '../routing/index.js';
 import { decideAtLook, type LookInput } from './decide.js';
-import { type Experiment, readExperiment, ruleOf } from './experiment.js';
-import { type LookEvidence, lookRow, toStored } from './look-row.js';
-import { isLastLook } from './look-times.js';
+import { type Experiment, plannedEnd, readExperiment, ruleOf } from './experiment.js';
+import { extendedBy, type LookEvidence, lookRow, toStored } from './look-row.js';
 import { readPastLooks } from './past-looks.js';
 import { readArms } from './read-arms.js';
 import { foundChange, movedByOther, type RouteChangedByOther } from './route-move.js';
@@ -64,7 +63,8 @@ export async function takeLook(
     settings,
     startedAt,
     asOf: asOf.getTime(),
-    last: input.isLast || isLastLook(settings, startedAt, asOf.getTime()),
+    last: input.isLast || asOf >= experiment.maxEndsAt,
+    ...extendedBy(experiment.maxEndsAt.getTime() - plannedEnd(experiment).getTime()),
     champion: cut.champion,
     challenger: cut.second,
     crossed: cut.crossed,

@@ -1,8 +1,9 @@
 import type { ArmSums } from '../stats/index.js';
 import { decideBandit } from './bandit.js';
 import { type Experiment, ruleOf } from './experiment.js';
+import { type Extension, sum } from './extension.js';
 import type { LookRow } from './look-row.js';
-import { isLastLook } from './look-times.js';
+import { extended, isLastLook } from './look-times.js';
 import { differences, type Misfit } from './misfits.js';
 import { type BanditEvidence, banditOf, banditRow } from './take-bandit-look.js';
 
@@ -10,13 +11,20 @@ import { type BanditEvidence, banditOf, banditRow } from './take-bandit-look.js'
  * Makes the decision of a bandit's look again from its row, and names every field that does not fit.
  *
  * @param looks all looks of the experiment: the share until a look is the one that the look before gave
+ * @param extensions what put off its end, by the route changes
  */
-export function verifyBanditLook(row: LookRow, experiment: Experiment, looks: readonly LookRow[]): Misfit[] {
+export function verifyBanditLook(
+  row: LookRow,
+  experiment: Experiment,
+  looks: readonly LookRow[],
+  extensions: readonly Extension[] = [],
+): Misfit[] {
   const before = looks.filter(({ k }) => k < row.k).sort((a, b) => b.k - a.k)[0];
   const share = before === undefined ? experiment.share : (before.evidence as BanditEvidence).figures.share;
   const [champion, challenger] = [row.champion as ArmSums, row.challenger as ArmSums];
   const asOf = row.takenAt.getTime();
-  const last = isLastLook(ruleOf(experiment), experiment.startedAt.getTime(), asOf);
+  const extendedMs = sum(extensions.filter((extension) => extension.asOf <= asOf));
+  const last = isLastLook(extended(ruleOf(experiment), extendedMs), experiment.startedAt.getTime(), asOf);
   const settings = banditOf(experiment);
   try {
     const frozen = { settings, asOf, last, share };

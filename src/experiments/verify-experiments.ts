@@ -1,7 +1,8 @@
 import type { Db } from '../db/index.js';
-import { changeThatLeft, changeThatStarted, type RouteChangeRecord } from '../routing/index.js';
+import { changesThatExtended, changeThatLeft, changeThatStarted, type RouteChangeRecord } from '../routing/index.js';
 import { initialInformation } from '../stats/index.js';
-import { type Experiment, termsOf, toExperiment } from './experiment.js';
+import { type Experiment, plannedEnd, termsOf, toExperiment } from './experiment.js';
+import { type Extension, extensionOf, sum } from './extension.js';
 import type { LookRow } from './look-row.js';
 import { differences, type Misfit } from './misfits.js';
 import { isBandit, reasonToPromote } from './take-bandit-look.js';
@@ -31,16 +32,17 @@ export async function verifyExperiments(db: Pick<Db, 'prisma'>, model: string): 
       where: { experimentId: experiment.id },
       orderBy: { k: 'asc' },
     });
+    const extensions = (await changesThatExtended(db, model, experiment.id)).map(extensionOf);
     const [started, left] = [
       await changeThatStarted(db, model, experiment.id),
       await changeThatLeft(db, model, experiment.id),
     ];
     const own = [
-      ...verifyTerms(experiment, i0, started),
+      ...verifyTerms(experiment, i0, started, extensions),
       ...(left === null ? [] : verifyEnd(experiment, looks, left)),
     ].map((misfit) => ({ look: null, ...misfit }));
     const ofLooks = looks.flatMap((look) =>
-      (isBandit(experiment) ? verifyBanditLook : verifyLook)(look, experiment, looks).map((misfit) => ({
+      (isBandit(experiment) ? verifyBanditLook : verifyLook)(look, experiment, looks, extensions).map((misfit) => ({
         look: look.k,
         ...misfit,
       })),
@@ -51,17 +53,21 @@ export async function verifyExperiments(db: Pick<Db, 'prisma'>, model: string): 
 }
 
 /** Does the experiment still have the terms it started with? */
-function verifyTerms(experiment: Experiment, i0: number, started: RouteChangeRecord | null): Misfit[] {
+function verifyTerms(
+  experiment: Experiment,
+  i0: number,
+  started: RouteChangeRecord | null,
+  extensions: readonly Extension[],
+): Misfit[] {
   const { startedAt, settings, kind, prior, share } = experiment;
-  const lasts = (milliseconds: number) => new Date(startedAt.getTime() + milliseconds).toISOString();
-  const { min_duration, max_duration } = settings.experiment;
-  const [least, most] =
-    kind === 'bake' ? [settings.promotion.bake, settings.promotion.bake] : [min_duration, max_duration];
+  const least = kind === 'bake' ? settings.promotion.bake : settings.experiment.min_duration;
+  const earliest = new Date(startedAt.getTime() + least);
+  const latest = new Date(plannedEnd(experiment).getTime() + sum(extensions));
   const terms = started?.evidence.terms;
   return [
     ...differences('i0', i0, initialInformation(prior, share)),
-    ...differences('min_ends_at', experiment.minEndsAt.toISOString(), lasts(least)),
-    ...differences('max_ends_at', experiment.maxEndsAt.toISOString(), lasts(most)),
+    ...differences('min_ends_at', experiment.minEndsAt.toISOString(), earliest.toISOString()),
+    ...differences('max_ends_at', experiment.maxEndsAt.toISOString(), latest.toISOString()),
     // Changes from before there were terms in them have none.
     ...(terms === undefined ? [] : differences('terms', termsOf(experiment), terms)),
   ];

@@ -1,8 +1,9 @@
 import { digestOf } from '../policy/index.js';
 import { decideAtLook, type LookDecision, type LookInput } from './decide.js';
 import { type Experiment, ruleOf } from './experiment.js';
-import { columnsOf, digestOfLook, type LookEvidence, type LookRow } from './look-row.js';
-import { isLastLook, lookTimes } from './look-times.js';
+import { type Extension, sum } from './extension.js';
+import { columnsOf, digestOfLook, extendedBy, type LookEvidence, type LookRow } from './look-row.js';
+import { extended, isLastLook, lookTimes } from './look-times.js';
 import { differences, type Misfit } from './misfits.js';
 import { toPastLook } from './past-looks.js';
 
@@ -11,17 +12,27 @@ import { toPastLook } from './past-looks.js';
  * every figure, the boundary from the looks before, the decision and its sentence, and what the row repeats of its experiment.
  *
  * @param looks all looks of the experiment
+ * @param extensions what put off its end, by the route changes
  */
-export function verifyLook(row: LookRow, experiment: Experiment, looks: readonly LookRow[]): Misfit[] {
+export function verifyLook(
+  row: LookRow,
+  experiment: Experiment,
+  looks: readonly LookRow[],
+  extensions: readonly Extension[] = [],
+): Misfit[] {
   const { input, figures, explanation } = row.evidence as LookEvidence;
   const asOf = row.takenAt.getTime();
   const past = looks.filter(({ tested, k }) => tested && k < row.k).sort((a, b) => a.k - b.k);
   const settings = ruleOf(experiment);
+  // An extension counts for the looks that come after it.
+  const extendedMs = sum(extensions.filter((extension) => extension.asOf <= asOf));
+  const schedule = extended(settings, extendedMs);
   const frozen = {
     settings,
     startedAt: experiment.startedAt.getTime(),
     asOf,
-    last: isLastLook(settings, experiment.startedAt.getTime(), asOf),
+    last: isLastLook(schedule, experiment.startedAt.getTime(), asOf),
+    ...extendedBy(extendedMs),
     prior: experiment.prior,
     ...(settings.test === 'group_sequential' && { past: past.map(toPastLook) }),
   };
@@ -33,7 +44,7 @@ export function verifyLook(row: LookRow, experiment: Experiment, looks: readonly
     ...differences('evidence.input', input, frozen),
     ...differences('policy_digest', row.policyDigest, experiment.policyDigest),
     ...differences('cut_digest', row.cutDigest, digestOf(cut)),
-    ...whenPlanned(row, settings, experiment),
+    ...whenPlanned(row, schedule, experiment),
   ];
   const decision = decideAgain(input, row);
   if (decision instanceof Error) {

@@ -17,15 +17,37 @@ export interface Operations {
   /** Lets a version answer copies, see `startShadow`. */
   startShadow(input: Omit<Shadow, 'startedAt'>): Promise<Shadow>;
   /**
-   * Asks the running cycle to promote its candidate; the cycle judges it. Throws `not_found` when none is running, and
-   * `temporal_unreachable`.
+   * Asks the running cycle to promote its candidate; the cycle judges it. Throws `not_found` when none is running,
+   * `message_refused` with the cycle's reason, and `temporal_unreachable`.
    */
   promote(input: {
     model: string;
     candidate: number;
     actor: string;
+    /** Whose key it is: two approvals of one key are one. */
+    identity: string;
     reason: string;
     requestId: string;
     force: boolean;
-  }): Promise<void>;
+  }): Promise<Heard>;
+  /** Asks the running cycle to put off the last look of its experiment. Throws what `promote` throws. */
+  extend(input: {
+    model: string;
+    /** e.g. `48h` */
+    by: string;
+    candidate?: number | undefined;
+    actor: string;
+    reason?: string | undefined;
+    requestId: string;
+  }): Promise<Heard>;
+  /** Has a parked cycle try again; with `skip` it leaves what cannot be undone. Throws what `promote` throws. */
+  resume(input: { model: string; actor: string; skip?: boolean | undefined; requestId: string }): Promise<Heard>;
+}
+
+/** What the cycle made of a message. */
+export interface Heard {
+  /** `waiting`: no worker answers now; the cycle judges the message once one does. */
+  status: 'taken' | 'waiting';
+  /** What will happen. */
+  note: string;
 }

@@ -5,8 +5,8 @@ import { duration, formatDuration } from './duration.js';
 /** The shortest A/B test of a model that is not a sandbox: 48 hours, so that day and night are both in it twice. */
 export const FLOOR_MS = 48 * 3_600_000;
 
-/** How often an experiment may be looked at. */
-const MOST_LOOKS = 20;
+/** How often an experiment may be looked at after its first look: each look is a step in the history of the cycle. */
+export const MOST_LOOKS = 20;
 
 const share = z.number().gt(0).max(0.5);
 const probability = z.number().gt(0).lt(1);

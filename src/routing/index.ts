@@ -6,6 +6,7 @@ export { type FollowedRoute, followRoutes, type RouteFollower } from './follow-r
 export { readRoute, readRoutes } from './read-route.js';
 export type { NextRoute, Route, RouteAction } from './route.js';
 export {
+  changesThatExtended,
   changeThatLeft,
   changeThatStarted,
   findRouteChange,

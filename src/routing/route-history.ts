@@ -46,6 +46,19 @@ export async function changeThatStarted(
   return row === null ? null : record(row);
 }
 
+/** The changes that put off the end of an experiment, in order. */
+export async function changesThatExtended(
+  db: Reader,
+  model: string,
+  experimentId: string,
+): Promise<RouteChangeRecord[]> {
+  const rows = await db.prisma.routeChange.findMany({
+    where: { model, action: 'extend_experiment', after: { path: ['experimentId'], equals: experimentId } },
+    orderBy: { epoch: 'asc' },
+  });
+  return rows.map(record);
+}
+
 /** The change with which the route left an experiment, or null while it is still on it. */
 export async function changeThatLeft(
   db: Reader,

@@ -30,6 +30,7 @@ export type RouteAction =
   | 'start_experiment'
   /** A bandit moved its share. */
   | 'reallocate'
+  | 'extend_experiment'
   | 'end_experiment'
   | 'promote'
   | 'end_bake'

@@ -1,4 +1,10 @@
-import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  type Client,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import { UnderstudyError } from '../errors.js';
 import { unreachable } from './connect.js';
 import { TASK_QUEUE } from './task-queues.js';
@@ -13,7 +19,9 @@ import {
 import type {
   CycleInput,
   CycleStatus,
+  ExtendMessage,
   HaltMessage,
+  MessageAnswer,
   PromoteMessage,
   ResumeMessage,
   RollbackInput,
@@ -24,6 +32,7 @@ import type {
 export interface CycleSignals {
   promote: PromoteMessage;
   rollback: RollbackMessage;
+  extend: ExtendMessage;
   resume: ResumeMessage;
   halt: HaltMessage;
 }
@@ -87,6 +96,54 @@ export async function signalCycle<S extends keyof CycleSignals>(
     if (error instanceof WorkflowNotFoundError) return false;
     throw failed(client, error);
   }
+}
+
+/** What became of a message that had to be answered. */
+export interface Heard {
+  /** `waiting`: no worker answers now; the cycle judges the message once one does. */
+  status: 'taken' | 'waiting';
+  /** What will happen. */
+  note: string;
+}
+
+/**
+ * Sends a message to the running cycle of a model and waits for what it makes of it. Where no worker answers in time, the
+ * message is left for the cycle, as a signal. The same update id again answers what the first one did.
+ * @returns null when no cycle is running
+ * @throws UnderstudyError message_refused with the cycle's reason, temporal_unreachable
+ */
+export async function askCycle<S extends Exclude<keyof CycleSignals, 'halt'>>(
+  client: Client,
+  model: string,
+  name: S,
+  message: CycleSignals[S],
+  { updateId, timeoutMs = 5_000 }: { updateId: string; timeoutMs?: number },
+): Promise<Heard | null> {
+  try {
+    const handle = client.workflow.getHandle(cycleWorkflowId(model));
+    const { taken, note } = await client.withDeadline(Date.now() + timeoutMs, () =>
+      handle.executeUpdate<MessageAnswer, [CycleSignals[S]]>(SIGNALS[name], { args: [message], updateId }),
+    );
+    if (taken) return { status: 'taken', note };
+    throw new UnderstudyError('message_refused', { detail: note });
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return null;
+    const refused = refusalOf(error);
+    if (refused !== null) throw refused;
+  }
+  // In time for whoever waits for this answer.
+  const heard = await client.withDeadline(Date.now() + timeoutMs, () => signalCycle(client, model, name, message));
+  return heard ? { status: 'waiting', note: 'No worker answers now; the cycle judges it when one does.' } : null;
+}
+
+/** The cycle's own refusal; null for anything else, a worker that does not know the update included. */
+function refusalOf(error: unknown): UnderstudyError | null {
+  if (error instanceof UnderstudyError) return error;
+  if (!(error instanceof WorkflowUpdateFailedError) || !(error.cause instanceof ApplicationFailure)) return null;
+  const { type, message } = error.cause;
+  if (type !== 'message_refused') return null;
+  // The message is whole already; its detail stands behind the first colon.
+  return new UnderstudyError('message_refused', { detail: message.replace(/^[^:]*: /, '').replace(/\.$/, '') });
 }
 
 /**

@@ -7,8 +7,11 @@ export {
   type TemporalConnection,
 } from './connect.js';
 export {
+  askCycle,
   type CycleSignals,
+  cancelCycle,
   cycleStatus,
+  type Heard,
   type StartedWorkflow,
   signalCycle,
   startCycle,
@@ -32,9 +35,11 @@ export type {
   CycleOutcome,
   CycleReason,
   CycleStatus,
+  ExtendMessage,
   HaltEvidence,
   HaltMessage,
   LaunchOutcome,
+  MessageAnswer,
   MessageNote,
   Phase,
   PromoteMessage,

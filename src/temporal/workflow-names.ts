@@ -16,10 +16,14 @@ export function rollbackWorkflowId(model: string): string {
   return `rollback-${model}`;
 }
 
-/** Signals of a cycle; payloads are in workflow-types.ts. */
+/**
+ * Signals of a cycle; payloads are in workflow-types.ts. All but `halt` are updates, too: an update is refused with a reason
+ * or answered with what will happen, a signal waits until a worker runs and is judged then.
+ */
 export const SIGNALS = {
   promote: 'promote',
   rollback: 'rollback',
+  extend: 'extend',
   resume: 'resume',
   halt: 'halt',
 } as const;

@@ -28,6 +28,8 @@ export interface PromoteMessage {
   /** Makes the route change idempotent. */
   request_id?: string | undefined;
   force?: boolean | undefined;
+  /** Whose key it came with, from the program that checked the key: two approvals of one key are one. */
+  identity?: string | undefined;
 }
 
 /** In the experiment: close it. In the bake: restore the previous champion. */
@@ -35,6 +37,18 @@ export interface RollbackMessage {
   candidate: number;
   actor: string;
   reason: string;
+  request_id?: string | undefined;
+}
+
+/** Put off the last look of the experiment that is going on. */
+export interface ExtendMessage {
+  /** How much longer, e.g. `48h`. */
+  by: string;
+  /** Where it is given, it must be the cycle's. */
+  candidate?: number | undefined;
+  actor?: string | undefined;
+  reason?: string | undefined;
+  /** The same id again changes nothing. */
   request_id?: string | undefined;
 }
 
@@ -57,6 +71,14 @@ export interface HaltEvidence {
   /** One sentence with n and bound, at most 200 characters. */
   summary: string;
   [figure: string]: unknown;
+}
+
+/** Answer to an update. */
+export interface MessageAnswer {
+  /** False when something came in between: then `note` says what. A message that cannot be taken at all is refused instead. */
+  taken: boolean;
+  /** What will happen. */
+  note: string;
 }
 
 // ── what a cycle says ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -124,7 +146,14 @@ export interface CycleStatus {
   dataset: { id: string; considered: number; kept: number; train: number; validation: number; digest: string } | null;
   training: { jobId: string; steps: number | null; firstLoss: number | null; lastLoss: number | null } | null;
   gate: { passed: boolean; summary: string } | null;
-  experiment: { id: string; startedAt: string; minEndsAt: string; maxEndsAt: string } | null;
+  experiment: {
+    id: string;
+    startedAt: string;
+    minEndsAt: string;
+    maxEndsAt: string;
+    /** How often its end was put off; absent: never. */
+    extensions?: number;
+  } | null;
   looks: StatusLook[];
   bake: { id: string; endsAt: string; checks: { at: string; summary: string }[] } | null;
   messages: MessageNote[];

@@ -28,8 +28,16 @@ const common = {
 };
 
 /** A few statements on Postgres. Two minutes leave room for a lock or a fail-over. */
-export const { openCycle, startExperiment, promote, endExperiment, endBake, planRollback, rollbackRoute } =
-  proxyActivities<Activities>({ ...common, startToCloseTimeout: '2m', retry: PATIENT });
+export const {
+  openCycle,
+  startExperiment,
+  extendExperiment,
+  promote,
+  endExperiment,
+  endBake,
+  planRollback,
+  rollbackRoute,
+} = proxyActivities<Activities>({ ...common, startToCloseTimeout: '2m', retry: PATIENT });
 
 /** Sums over all interactions of an experiment: slower with its size, and repeated at the next look anyway. */
 export const { takeLook, checkBake } = proxyActivities<Activities>({

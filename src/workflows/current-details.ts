@@ -78,6 +78,7 @@ function commands(status: CycleStatus, workflowId: string, now: number): string[
     lines.push(
       `- promote${early ? ' before the floor' : ''}: \`${signal(workflowId, SIGNALS.promote, early ? { ...about, force: true } : about)}\``,
     );
+    lines.push(`- more time: \`${signal(workflowId, SIGNALS.extend, { by: '48h', actor: 'you' })}\``);
     lines.push(`- close the experiment: \`${signal(workflowId, SIGNALS.rollback, about)}\``);
   }
   if (candidate !== null && phase === 'baking') {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CycleMessages } from './cycle-messages.js';
+import { CycleMessages, type MessageName } from './cycle-messages.js';
 
 const FLOOR = 1_000_000;
 const about = { candidate: 2, actor: 'ada', reason: 'why not' };
@@ -15,9 +15,7 @@ function inExperiment(now = FLOOR): CycleMessages {
 
 describe('messages to a cycle', () => {
   it('never throw and never wake the cycle, whatever they hold, unless they are about its candidate', () => {
-    const kinds = fc.constantFrom('receivePromote', 'receiveRollback', 'receiveResume', 'receiveHalt') as fc.Arbitrary<
-      'receivePromote' | 'receiveRollback' | 'receiveResume' | 'receiveHalt'
-    >;
+    const kinds = fc.constantFrom('promote', 'rollback', 'extend', 'resume', 'halt') as fc.Arbitrary<MessageName>;
     const payload = fc.oneof(
       fc.anything(),
       fc.record({ candidate: fc.integer({ min: 3 }), actor: fc.string(), reason: fc.string(), force: fc.boolean() }),
@@ -26,7 +24,10 @@ describe('messages to a cycle', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(kinds, payload), { maxLength: 40 }), (all) => {
         const messages = inExperiment();
-        for (const [kind, given] of all) messages[kind](given);
+        for (const [kind, given] of all) {
+          const refusal = messages.refusal(kind, given);
+          expect(messages.receive(kind, given)).toMatchObject({ taken: refusal === null });
+        }
         expect(messages.pending).toBe(false);
         expect(messages.notes.length).toBe(Math.min(20, all.length));
         expect(messages.notes.every(({ taken, note }) => !taken && note.length <= 200)).toBe(true);
@@ -36,13 +37,13 @@ describe('messages to a cycle', () => {
 
   it('are obeyed only while there is something to obey them for', () => {
     const messages = new CycleMessages(() => FLOOR);
-    messages.receiveRollback(about);
+    messages.receive('rollback', about);
     messages.about(2);
-    messages.receiveRollback(about);
+    messages.receive('rollback', about);
     expect(messages.pending).toBe(false);
     messages.open('experiment');
     expect(messages.rollback).toBe(null);
-    messages.receiveRollback(about);
+    messages.receive('rollback', about);
     expect(messages.pending).toBe(true);
     messages.close();
     expect(messages.pending).toBe(false);
@@ -50,15 +51,15 @@ describe('messages to a cycle', () => {
 
   it('to promote are taken from the floor on, before it only with force, and only once', () => {
     const early = inExperiment(FLOOR - 1);
-    early.receivePromote(about);
+    early.receive('promote', about);
     expect(early.promotion).toBe(null);
-    early.receivePromote({ ...about, force: true });
-    expect(early.promotion).toEqual({ ...about, force: true });
-    early.receivePromote({ ...about, actor: 'bob', force: true });
+    early.receive('promote', { ...about, force: true });
+    expect(early.promotion).toMatchObject({ ...about, force: true });
+    early.receive('promote', { ...about, actor: 'bob', force: true });
     expect(early.promotion!.actor).toBe('ada');
     const onTime = inExperiment(FLOOR);
-    onTime.receivePromote(about);
-    expect(onTime.promotion).toEqual(about);
+    onTime.receive('promote', about);
+    expect(onTime.promotion).toMatchObject(about);
   });
 
   it('to halt count for the experiment they name, also when it becomes known only later', () => {
@@ -66,8 +67,8 @@ describe('messages to a cycle', () => {
     messages.about(2);
     messages.open('experiment');
     const evidence = { reason: 'harm', summary: 'x'.repeat(300), n: 140 };
-    messages.receiveHalt({ experiment: 'e-1', evidence });
-    messages.receiveHalt({ experiment: 'e-2', evidence });
+    messages.receive('halt', { experiment: 'e-1', evidence });
+    messages.receive('halt', { experiment: 'e-2', evidence });
     expect(messages.pending).toBe(false);
     messages.identify('e-1', FLOOR);
     expect(messages.pending).toBe(true);
@@ -77,16 +78,16 @@ describe('messages to a cycle', () => {
 
   it('to resume count only while the cycle is parked', () => {
     const messages = inExperiment();
-    messages.receiveResume({ actor: 'ada' });
+    messages.receive('resume', { actor: 'ada' });
     expect(messages.resumes).toBe(0);
     messages.parked(true);
-    messages.receiveResume({ actor: 'ada', skip: true });
+    messages.receive('resume', { actor: 'ada', skip: true });
     expect(messages).toMatchObject({ resumes: 1, lastResume: { skip: true } });
   });
 
   it('that turn out impossible are recorded as dropped', () => {
     const messages = inExperiment();
-    messages.receivePromote(about);
+    messages.receive('promote', about);
     messages.drop('promotion', 'rejected first');
     messages.drop('promotion', 'nothing there');
     expect(messages.pending).toBe(false);

@@ -83,6 +83,7 @@ export class Cycle {
 
   opened(facts: OpenedFacts): void {
     this.#opened = facts;
+    this.messages.approvals.needed = facts.plan.approvals ?? 1;
     Object.assign(this.status, {
       cycleId: facts.id,
       policyDigest: facts.policyDigest,
@@ -122,6 +123,7 @@ export class Cycle {
     this.#refresh();
   }
 
+  /** The experiment that goes on, again when its end was put off. */
   hasExperiment(experiment: NonNullable<CycleStatus['experiment']>): void {
     this.status.experiment = experiment;
     this.#show([{ key: ATTRIBUTES.experimentEndsAt, value: new Date(experiment.maxEndsAt) }]);

@@ -1,9 +1,11 @@
 import { isCancellation, setDefaultSignalHandler, setHandler, workflowInfo } from '@temporalio/workflow';
-import type { CycleInput } from '../temporal/workflow-types.js';
+import type { CycleInput, MessageAnswer } from '../temporal/workflow-types.js';
 import * as activities from './activities.js';
 import { asOf, Cycle } from './cycle.js';
-import { failureOf } from './failures.js';
-import { haltSignal, promoteSignal, resumeSignal, rollbackSignal, statusQuery } from './messages.js';
+import type { MessageName } from './cycle-messages.js';
+import { failureOf, refusal } from './failures.js';
+import * as messages from './messages.js';
+import { whatWillHappen } from './what-will-happen.js';
 
 export type Opening = { opened: true; cycle: Cycle } | { opened: false; cycle: Cycle; heldBy: string };
 
@@ -40,32 +42,45 @@ export async function openCycle(input: CycleInput): Promise<Opening> {
   }
 }
 
-/** Handlers only record: the phases look at what was recorded between their steps. */
+/** Handlers only record: the phases look at what was recorded between their steps. Only an update's validator refuses. */
 function listen(cycle: Cycle): void {
-  const heard = (receive: (payload: unknown) => void) => (payload: unknown) => {
-    receive(payload);
-    cycle.refresh();
-  };
-  const { messages } = cycle;
-  setHandler(
-    promoteSignal,
-    heard((payload) => messages.receivePromote(payload)),
-  );
-  setHandler(
-    rollbackSignal,
-    heard((payload) => messages.receiveRollback(payload)),
-  );
-  setHandler(
-    resumeSignal,
-    heard((payload) => messages.receiveResume(payload)),
-  );
-  setHandler(
-    haltSignal,
-    heard((payload) => messages.receiveHalt(payload)),
-  );
+  setHandler(messages.promoteSignal, heard(cycle, 'promote'));
+  setHandler(messages.rollbackSignal, heard(cycle, 'rollback'));
+  setHandler(messages.extendSignal, heard(cycle, 'extend'));
+  setHandler(messages.resumeSignal, heard(cycle, 'resume'));
+  setHandler(messages.haltSignal, heard(cycle, 'halt'));
+  setHandler(messages.promoteUpdate, answered(cycle, 'promote'), judged(cycle, 'promote'));
+  setHandler(messages.rollbackUpdate, answered(cycle, 'rollback'), judged(cycle, 'rollback'));
+  setHandler(messages.extendUpdate, answered(cycle, 'extend'), judged(cycle, 'extend'));
+  setHandler(messages.resumeUpdate, answered(cycle, 'resume'), judged(cycle, 'resume'));
   setDefaultSignalHandler((name) => {
-    messages.receiveUnknown(name);
+    cycle.messages.receiveUnknown(name);
     cycle.refresh();
   });
-  setHandler(statusQuery, () => cycle.status);
+  setHandler(messages.statusQuery, () => cycle.status);
+}
+
+function heard(cycle: Cycle, name: MessageName): (payload: unknown) => void {
+  return (payload) => {
+    cycle.messages.receive(name, payload);
+    cycle.refresh();
+  };
+}
+
+function answered(cycle: Cycle, name: MessageName): (payload: unknown) => MessageAnswer {
+  return (payload) => {
+    const { taken, note } = cycle.messages.receive(name, payload);
+    cycle.refresh();
+    return { taken, note: taken ? whatWillHappen(cycle, name) : note };
+  };
+}
+
+/** What is refused leaves no trace in the history. */
+function judged(cycle: Cycle, name: MessageName): { validator: (payload: unknown) => void } {
+  return {
+    validator(payload) {
+      const why = cycle.messages.refusal(name, payload);
+      if (why !== null) throw refusal('message_refused', { detail: why });
+    },
+  };
 }

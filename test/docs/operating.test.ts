@@ -107,6 +107,9 @@ describe('docs/operating.md', () => {
 
   it('promotes before the floor, recorded as forced, then rolls the bake back', async () => {
     await inExperiment();
+    expect(await documented('update execute', '--name extend')).toContain('The last look comes at');
+    // Before the floor without force: refused.
+    await expect(documented('update execute', '--name promote')).rejects.toThrow(/before the floor/);
     await documented('workflow signal', '--name promote');
     await until(({ phase, bake }) => phase === 'baking' && bake !== null);
     expect(world.called('promote')[0]).toMatchObject({ forced: true, actor: 'ada' });

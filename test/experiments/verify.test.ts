@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDb, type Db } from '../../src/db/index.js';
 import {
   endExperiment,
+  extendExperiment,
   promote,
   readExperiment,
   startExperiment,
@@ -84,6 +85,56 @@ describe('what was decided', () => {
     expect(started!.evidence).toMatchObject({ test: 'group_sequential', boundary: expect.any(Number) });
     expect((started!.evidence as { boundaries: number[] }).boundaries).toHaveLength(3);
     expect(promoted!.evidence).toMatchObject({ look: 3, boundary: first.boundary, alpha_spent: expect.any(Number) });
+  });
+
+  it('fits also when it was extended before its last look: the rule stays, the last look comes later', async () => {
+    const { model, experimentId, first } = await ended(true);
+    const planned = (await readExperiment(db, experimentId)).maxEndsAt;
+    const looks = [await takeLook(db, { experimentId, k: 2, asOf: at(120), isLast: false })];
+    const request = { experimentId, byMs: 90_000, actor: 'ada', reason: 'a holiday', requestId: 'x-1' };
+    const extended = await extendExperiment(db, { ...request, asOf: at(130) });
+    expect(extended).toEqual({ epoch: 3, maxEndsAt: at(270).toISOString() });
+    // The same request again, late: nothing happens twice.
+    expect(await extendExperiment(db, { ...request, asOf: at(140) })).toEqual(extended);
+    for (const [k, seconds] of [
+      [3, 180],
+      [4, 240],
+    ] as const)
+      looks.push(await takeLook(db, { experimentId, k, asOf: at(seconds), isLast: false }));
+    // Too little came since the first look: recorded, and nothing is spent, also at the end that was planned.
+    expect(looks.map(({ decision, reason }) => [decision, reason])).toEqual(Array(3).fill(['wait', 'information']));
+    const last = await takeLook(db, { experimentId, k: 5, asOf: at(270), isLast: true });
+    expect(last).toMatchObject({ decision: 'inconclusive', reason: 'max_duration', boundary: first.boundary });
+    await expect(extendExperiment(db, { ...request, requestId: 'x-2', asOf: at(270) })).rejects.toMatchObject({
+      code: 'conflict',
+    });
+    const end = { experimentId, decision: 'inconclusive', reason: 'max_duration', actor: 'cycle', asOf: at(270) };
+    await endExperiment(db, end);
+    const rows = await db.prisma.look.findMany({ where: { experimentId }, orderBy: { k: 'asc' } });
+    expect(new Set(rows.map(({ iMax }) => iMax)).size).toBe(1);
+    expect(await misfits(model)).toEqual([]);
+    expect(await verifyChain(db, model)).toEqual({ checked: 4, broken: [] });
+    const changes = await routeChanges(db, model);
+    expect(changes[2]).toMatchObject({
+      action: 'extend_experiment',
+      actor: 'ada',
+      evidence: { by_ms: 90_000, from: planned.toISOString(), to: at(270).toISOString(), i_max: rows[0]!.iMax },
+    });
+  });
+
+  it('an extension that no route change knows of is found, and so is one that was taken out', async () => {
+    const { model, experimentId } = await ended(true);
+    const request = { experimentId, byMs: 90_000, actor: 'ada', reason: 'a holiday', requestId: 'x-1' };
+    await extendExperiment(db, { ...request, asOf: at(130) });
+    await takeLook(db, { experimentId, k: 4, asOf: at(240), isLast: false });
+    expect(await misfits(model)).toEqual([]);
+    await forge(`UPDATE experiments SET max_ends_at = max_ends_at + interval '1 h' WHERE id = '${experimentId}'`);
+    expect(await misfits(model)).toContain(' max_ends_at');
+    await forge(
+      `UPDATE route_changes SET evidence = evidence || '{"by_ms": 1}' WHERE model = '${model}' AND epoch = 3`,
+    );
+    expect(await misfits(model)).toContain('4 evidence.input.last');
+    expect((await verifyChain(db, model)).broken).toMatchObject([{ epoch: 3 }]);
   });
 
   it.each([

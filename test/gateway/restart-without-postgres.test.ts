@@ -81,7 +81,9 @@ async function start(clock?: () => number): Promise<Process> {
     spool: { folder: path.join(folder, 'spool'), maxBytes: 1_000_000 },
     operations: {
       rollBack: () => Promise.reject(new Error('not asked')),
-      promote: () => Promise.resolve(),
+      promote: () => Promise.reject(new Error('not asked')),
+      extend: () => Promise.reject(new Error('not asked')),
+      resume: () => Promise.reject(new Error('not asked')),
       startShadow: () => Promise.reject(new Error('not asked')),
     },
     secrets: (reference) => (reference === null ? undefined : 'secret value'),

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createKey, SCOPES } from '../../src/access/index.js';
+import { createKey, impliedScopes, SCOPES, type Scope } from '../../src/access/index.js';
 import { seedModel, seedVersion, startTestServer, type TestServer } from './support.js';
 
 interface DocumentedRoute {
@@ -65,6 +65,8 @@ function bodyFor(path: string, model: string): unknown {
   if (path === '/v1/feedback') return { feedback: [{ model, external_id: 'e', kind: 'copied' }] };
   if (path.endsWith('/shadow')) return SHADOW;
   if (path.endsWith('/promote')) return { candidate: 1, reason: 'test' };
+  if (path.endsWith('/extend')) return { by: '24h' };
+  if (path.endsWith('/resume')) return {};
   if (path === '/v1/logs') return genAiEvent(model);
   if (path.endsWith('/rollback')) return { reason: 'test' };
   return undefined;
@@ -108,7 +110,7 @@ describe('every route', () => {
     for (const scope of SCOPES) {
       const key = await server.key(scope);
       for (const route of routes.filter((candidate) => candidate.scope !== null)) {
-        const allowed = scope === 'admin' || scope === route.scope || (scope === 'operate' && route.scope === 'read');
+        const allowed = impliedScopes([scope]).has(route.scope as Scope);
         const answer = await ask(route, 'mine', key);
         expect([scope, route.path, answer.status]).toEqual([scope, route.path, allowed ? 200 : 403]);
         if (allowed) continue;

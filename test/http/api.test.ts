@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UnderstudyError } from '../../src/errors.js';
 import { newId } from '../../src/interactions/index.js';
 import { changeRoute, readRoute } from '../../src/routing/index.js';
-import { seedExperiment, seedModel, seedVersion, startTestServer, type TestServer } from './support.js';
+import { seedExperiment, seedModel, seedVersion, startTestServer, TAKEN, type TestServer } from './support.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: answers are looked at, not programmed against
 type Body = any;
@@ -242,7 +242,7 @@ describe('POST /api/v1/models/:model/rollback', () => {
     );
     expect([status, body]).toEqual([200, { epoch: 2, from_version: 2, to_version: 1, request_id: 'ticket-9' }]);
     expect(server.rollBack.calls).toEqual([
-      { model: 'support', toVersion: 1, actor: 'ada', reason: 'worse answers', requestId: 'ticket-9' },
+      { model: 'support', toVersion: 1, actor: 'key test for ada', reason: 'worse answers', requestId: 'ticket-9' },
     ]);
   });
 
@@ -312,8 +312,11 @@ describe('POST /api/v1/models/:model/promote', () => {
   it('passes on candidate, actor, reason, force and the idempotency key', async () => {
     server.promote.calls.length = 0;
     const body = { candidate: 2, actor: 'ada', reason: 'checked by hand', force: true };
-    expect(await post(path, body, { 'idempotency-key': 'ticket-10' })).toEqual([200, { request_id: 'ticket-10' }]);
-    expect(server.promote.calls).toEqual([{ model: 'support', ...body, requestId: 'ticket-10' }]);
+    const answer = { request_id: 'ticket-10', ...TAKEN };
+    expect(await post(path, body, { 'idempotency-key': 'ticket-10' })).toEqual([200, answer]);
+    // Whose key it is, is not the caller's to say.
+    const who = { actor: 'key test for ada', identity: expect.stringMatching(/^key [0-9a-f-]{36}$/) };
+    expect(server.promote.calls).toEqual([{ model: 'support', ...body, ...who, requestId: 'ticket-10' }]);
   });
 
   it('waits with wait until the candidate is champion and every gateway follows', async () => {
@@ -323,9 +326,10 @@ describe('POST /api/v1/models/:model/promote', () => {
       const change = { model: 'support', expectedEpoch: epoch, next, actor: 'cycle', reason: 'r', evidence: {} };
       // As a cycle does it: some time after it was asked.
       setTimeout(() => void changeRoute(server.db, { ...change, action: 'promote' }), 100);
+      return TAKEN;
     };
     const [status, body] = await post(path, { candidate: 2, reason: 'r', wait: true });
-    server.promote.answer = async () => undefined;
+    server.promote.answer = async () => TAKEN;
     expect([status, body]).toMatchObject([200, { epoch: epoch + 1, followed_by: { gateways: 1, silent: [] } }]);
     expect(server.routes.current('support')).toMatchObject({ champion: 2 });
   });
@@ -339,10 +343,33 @@ describe('POST /api/v1/models/:model/promote', () => {
       throw new UnderstudyError('not_found', { what: 'A running cycle of "support"' });
     };
     expect(await post(path, { candidate: 2, reason: 'r' })).toMatchObject([404, { error: { code: 'not_found' } }]);
-    server.promote.answer = async () => undefined;
+    server.promote.answer = async () => {
+      throw new UnderstudyError('message_refused', { detail: 'already promoted' });
+    };
+    expect(await post(path, { candidate: 2, reason: 'r' })).toMatchObject([
+      409,
+      { error: { code: 'message_refused', details: { detail: 'already promoted' } } },
+    ]);
+    server.promote.answer = async () => TAKEN;
     for (const wrong of [{}, { reason: 'r' }, { candidate: 0, reason: 'r' }, { candidate: 1, reason: '' }])
       expect((await post(path, wrong))[0]).toBe(400);
     expect((await post('/api/v1/models/nobody/promote', { candidate: 1, reason: 'r' }))[0]).toBe(404);
+  });
+});
+
+describe('POST /api/v1/models/:model/extend and /resume', () => {
+  it('pass on what was asked for, who asked, and the idempotency key', async () => {
+    const key = { 'idempotency-key': 'ticket-11' };
+    const answer = [200, { request_id: 'ticket-11', ...TAKEN }];
+    expect(await post('/api/v1/models/support/extend', { by: '48h', candidate: 2, actor: 'ada' }, key)).toEqual(answer);
+    expect(server.extend.calls).toEqual([
+      { model: 'support', by: '48h', candidate: 2, actor: 'key test for ada', requestId: 'ticket-11' },
+    ]);
+    expect(await post('/api/v1/models/support/resume', { skip: true }, key)).toEqual(answer);
+    expect(server.resume.calls).toEqual([{ model: 'support', skip: true, actor: 'key test', requestId: 'ticket-11' }]);
+    expect((await post('/api/v1/models/support/extend', {}))[0]).toBe(400);
+    expect((await post('/api/v1/models/support/resume', { force: true }))[0]).toBe(400);
+    expect((await post('/api/v1/models/nobody/extend', { by: '1h' }))[0]).toBe(404);
   });
 });
 

@@ -96,6 +96,14 @@ const CASES: Record<string, (target: Target) => Ask[]> = {
     { path: `/api/v1/models/${model}/promote`, body: { candidate: version, reason: 'test' } },
     { path: `/api/v1/models/${model}/promote`, body: {} },
   ],
+  'POST /api/v1/models/{model}/extend': ({ model, version }) => [
+    { path: `/api/v1/models/${model}/extend`, body: { by: '24h', candidate: version } },
+    { path: `/api/v1/models/${model}/extend`, body: {} },
+  ],
+  'POST /api/v1/models/{model}/resume': ({ model }) => [
+    { path: `/api/v1/models/${model}/resume`, body: {} },
+    { path: `/api/v1/models/${model}/resume`, body: { skip: 1 } },
+  ],
   'POST /v1/logs': ({ model, interaction }) => [
     { path: '/v1/logs', body: genAiEvent(model, newId()) },
     { path: '/v1/logs', body: genAiEvent(model, interaction) },

@@ -16,6 +16,9 @@ import { type StubUpstream, startStubUpstream } from '../support/stub-upstream.j
 
 export const SUBJECT_KEY = 'subject-key-of-the-tests';
 
+/** What a cycle answers that takes a message. */
+export const TAKEN = { status: 'taken', note: 'It will.' } as const;
+
 export interface TestServer {
   /** `http://127.0.0.1:40123`. */
   url: string;
@@ -27,6 +30,8 @@ export interface TestServer {
   /** What was asked of the injected operations; replace `answer` to let them fail. */
   rollBack: { calls: unknown[]; answer: Operations['rollBack'] };
   promote: { calls: unknown[]; answer: Operations['promote'] };
+  extend: { calls: unknown[]; answer: Operations['extend'] };
+  resume: { calls: unknown[]; answer: Operations['resume'] };
   /** Everything that was logged, at the lowest level. */
   log: string[];
   /** A key of these scopes. */
@@ -72,7 +77,9 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     calls: [],
     answer: async () => ({ epoch: 2, fromVersion: 2, toVersion: 1 }),
   };
-  const promote: TestServer['promote'] = { calls: [], answer: async () => undefined };
+  const promote: TestServer['promote'] = { calls: [], answer: async () => TAKEN };
+  const extend: TestServer['extend'] = { calls: [], answer: async () => TAKEN };
+  const resume: TestServer['resume'] = { calls: [], answer: async () => TAKEN };
   const app = createServer({
     db: serverDb,
     subjectKey: SUBJECT_KEY,
@@ -86,6 +93,14 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       promote(input) {
         promote.calls.push(input);
         return promote.answer(input);
+      },
+      extend(input) {
+        extend.calls.push(input);
+        return extend.answer(input);
+      },
+      resume(input) {
+        resume.calls.push(input);
+        return resume.answer(input);
       },
     },
     secrets(reference) {
@@ -111,6 +126,8 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     upstream,
     rollBack,
     promote,
+    extend,
+    resume,
     log,
     key: async (scopes, model = null, limits = {}) =>
       (await createKey(db, { name: 'test', scopes: [scopes].flat(), model, ...limits })).key,

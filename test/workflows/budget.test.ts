@@ -26,6 +26,37 @@ describe('the history', () => {
     expect(cycle.bytes).toBeLessThanOrEqual(128 * KIB);
   });
 
+  it('of a cycle that was extended as far as it may be stays within the same, whatever it was extended in', async () => {
+    const world = wordyWorld();
+    world.plan.maxDurationMs = 48 * HOUR + 2 * HOUR;
+    world.plan.lookEveryMs = HOUR;
+    world.look = (_k, last) => ({ decision: last ? 'promote' : 'wait', reason: null, summary: LONG });
+    let away = true;
+    world.fail('submitTraining', 'trainer_unreachable', { url: LONG, detail: LONG }, () => away);
+    const cycle = await runCycle(world, {
+      async during({ handle, passUntil, signal, experimenting, pass, until }) {
+        await passUntil(({ needsOperator }) => needsOperator !== null);
+        away = false;
+        await signal('resume', { actor: LONG });
+        await experimenting();
+        await pass(HOUR);
+        for (const times of [1, 2, 3, 4, 5, 6]) {
+          await handle.executeUpdate('extend', {
+            args: [{ by: '1h', actor: LONG, reason: LONG, request_id: `r-${times}` }],
+          });
+          await until(({ experiment }) => experiment?.extensions === times);
+        }
+        const more = handle.executeUpdate('extend', { args: [{ by: '1h', actor: 'ada' }] });
+        await expect(more).rejects.toMatchObject({ cause: { message: expect.stringContaining('cannot be extended') } });
+      },
+    });
+    expect(cycle.outcome?.outcome).toBe('promoted');
+    expect(world.called('takeLook')).toHaveLength(9);
+    console.log(`extended: ${cycle.events} events, ${cycle.bytes} bytes`);
+    expect(cycle.events).toBeLessThanOrEqual(400);
+    expect(cycle.bytes).toBeLessThanOrEqual(256 * KIB);
+  });
+
   it('of the longest cycle, with all looks that a policy may ask for, parking and messages, within 400 and 256 KB', async () => {
     const world = wordyWorld();
     world.plan.maxDurationMs = 48 * HOUR + 20 * HOUR;

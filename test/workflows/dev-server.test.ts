@@ -3,6 +3,7 @@ import type { Connection } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  askCycle,
   cancelCycle,
   cycleStatus,
   signalCycle,
@@ -211,6 +212,29 @@ describe('on a real Temporal server', () => {
 });
 
 describe('a client', () => {
+  it('that asks a cycle hears what will happen, or why not; the same request once; later, when no worker answers', async () => {
+    await enter({ minDurationMs: 60_000, maxDurationMs: 120_000, lookEveryMs: 60_000 });
+    const ask = (name: 'promote' | 'extend', message: object, updateId: string, timeoutMs = 5_000) =>
+      askCycle(env.client, world.model, name, { ...about, ...message } as never, { updateId, timeoutMs });
+    expect(await ask('promote', {}, 'a')).toBe(null);
+    await startCycle(env.client, { model: world.model });
+    await eventually(({ experiment }) => experiment !== null);
+    await expect(ask('promote', {}, 'a')).rejects.toMatchObject({
+      code: 'message_refused',
+      details: { detail: expect.stringMatching(/^before the floor .* for ever$/) },
+    });
+    const extended = await ask('extend', { by: '60s' }, 'b');
+    expect(extended).toMatchObject({ status: 'taken', note: expect.stringContaining('The last look comes at') });
+    expect(await ask('extend', { by: '60s' }, 'b')).toEqual(extended);
+    await eventually(({ experiment }) => experiment?.extensions === 1);
+    expect(world.called('extendExperiment')).toHaveLength(1);
+    await worker!.stop();
+    worker = undefined;
+    expect(await ask('promote', { force: true }, 'c', 1_000)).toMatchObject({ status: 'waiting' });
+    worker = await startTestWorker(env, world.activities());
+    expect(await resultOf()).toMatchObject({ outcome: 'promoted', reason: 'forced' });
+  });
+
   it('is told when there is no cycle to talk to', async () => {
     const { client } = env;
     expect(await signalCycle(client, 'nobody', 'resume', { actor: 'ada' })).toBe(false);

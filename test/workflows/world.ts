@@ -75,7 +75,7 @@ export class World {
   loaded = new Set<number>([1]);
   experiments = new Map<
     string,
-    { challenger: number; startedAt: number; decision: string | null; reason: string | null }
+    { challenger: number; startedAt: number; extendedMs: number; decision: string | null; reason: string | null }
   >();
   readonly calls: Call[] = [];
 
@@ -250,7 +250,9 @@ export class World {
         if (world.route.epoch !== expectedEpoch) return world.#changed();
         const experimentId = `experiment-${world.experiments.size + 1}`;
         const startedAt = Date.parse(asOf);
-        world.experiments.set(experimentId, { challenger: candidate, startedAt, decision: null, reason: null });
+        world.experiments.set(experimentId, {
+          ...{ challenger: candidate, startedAt, extendedMs: 0, decision: null, reason: null },
+        });
         world.move('cycle', 'start_experiment', { challenger: candidate, experimentId });
         return {
           experimentId,
@@ -279,6 +281,15 @@ export class World {
         const decision = reason === 'harm' ? 'reject' : 'inconclusive';
         return { ...facts, decision, reason, routeChanged: world.#changed() };
       },
+      async extendExperiment({ experimentId, byMs, actor }) {
+        if (world.route.experimentId !== experimentId) return world.#changed();
+        const { champion, challenger } = world.route;
+        world.move(actor, 'extend_experiment', { champion, challenger, experimentId });
+        const test = world.experiments.get(experimentId)!;
+        test.extendedMs += byMs;
+        const maxEndsAt = test.startedAt + world.plan.maxDurationMs + test.extendedMs;
+        return { epoch: world.route.epoch, maxEndsAt: new Date(maxEndsAt).toISOString() };
+      },
       async endExperiment({ experimentId, decision, reason, actor }) {
         Object.assign(world.experiments.get(experimentId)!, { decision, reason });
         if (world.route.experimentId === experimentId) world.move(actor, 'end_experiment');
@@ -297,6 +308,7 @@ export class World {
         world.experiments.set(bakeExperimentId, {
           challenger: old,
           startedAt: Date.parse(asOf),
+          extendedMs: 0,
           decision: null,
           reason: null,
         });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { Principal } from '../../access/index.js';
 import type { Db } from '../../db/index.js';
 import { UnderstudyError } from '../../errors.js';
 import { awaitGateways, awaitPromotion, readRoute } from '../../routing/index.js';
@@ -9,7 +10,7 @@ import { line } from '../line.js';
 import type { Operations } from '../operations.js';
 import { modelParams, requireModel } from './model-params.js';
 
-const actor = line(200).optional();
+const actor = line(200).optional().describe('On whose behalf; the record names the key, too');
 const reason = line(200);
 const version = z.int().min(1).max(2_147_483_647);
 const wait = z.boolean().optional().describe('Answer when every gateway follows the new route');
@@ -22,6 +23,12 @@ const followedBy = z
   })
   .optional()
   .describe('With `wait`');
+const heardView = {
+  request_id: z.string(),
+  status: z.enum(['taken', 'waiting']).describe('`waiting`: no worker answers now; the cycle judges it when one does'),
+  note: z.string().describe('What will happen'),
+};
+const REFUSALS = ['unknown_model', 'not_found', 'message_refused', 'temporal_unreachable'] as const;
 const visible = z.string().regex(/^[\x21-\x7e]{1,200}$/);
 
 /** What operators do to a model. */
@@ -32,7 +39,7 @@ export function operateRoutes(app: FastifyInstance, table: RouteTable, db: Db, o
       method: 'POST',
       path: '/api/v1/models/:model/rollback',
       summary: 'Give all traffic to the previous version, or to the one named',
-      scope: 'operate',
+      scope: 'approve',
       params: modelParams,
       headers: {
         'idempotency-key': { description: 'The same key again answers what the first request did', schema: visible },
@@ -68,7 +75,7 @@ export function operateRoutes(app: FastifyInstance, table: RouteTable, db: Db, o
       const done = await operations.rollBack({
         model,
         toVersion: body.to_version,
-        actor: body.actor ?? `key ${principal.name}`.slice(0, 200),
+        actor: actorOf(principal, body.actor),
         reason: body.reason,
         requestId,
       });
@@ -91,7 +98,7 @@ export function operateRoutes(app: FastifyInstance, table: RouteTable, db: Db, o
       method: 'POST',
       path: '/api/v1/models/:model/promote',
       summary: 'Ask the running cycle to promote its candidate; the cycle judges it',
-      scope: 'operate',
+      scope: 'approve',
       params: modelParams,
       headers: { 'idempotency-key': { description: 'Goes into the message as its request id', schema: visible } },
       body: z.strictObject({
@@ -103,25 +110,26 @@ export function operateRoutes(app: FastifyInstance, table: RouteTable, db: Db, o
         timeout_s: timeout,
       }),
       answer: z.strictObject({
-        request_id: z.string(),
+        ...heardView,
         epoch: z.int().optional().describe('With `wait`: of the promotion'),
         followed_by: followedBy,
       }),
-      errors: ['unknown_model', 'not_found', 'temporal_unreachable', 'not_promoted', 'gateways_behind'],
+      errors: [...REFUSALS, 'not_promoted', 'gateways_behind'],
     },
     async ({ params: { model }, body, principal, request }) => {
       const requestId = idempotencyKey(request.headers['idempotency-key']) ?? randomUUID();
       await requireModel(db, model);
       const before = await readRoute(db, model);
-      await operations.promote({
+      const heard = await operations.promote({
         model,
         candidate: body.candidate,
-        actor: body.actor ?? `key ${principal.name}`.slice(0, 200),
+        actor: actorOf(principal, body.actor),
+        identity: identityOf(principal),
         reason: body.reason,
         requestId,
         force: body.force ?? false,
       });
-      if (!body.wait) return { request_id: requestId };
+      if (!body.wait) return { request_id: requestId, ...heard };
       const timeoutMs = 1_000 * body.timeout_s;
       const epoch = await awaitPromotion(db, {
         model,
@@ -129,9 +137,73 @@ export function operateRoutes(app: FastifyInstance, table: RouteTable, db: Db, o
         epoch: before.epoch,
         timeoutMs,
       });
-      return { request_id: requestId, epoch, followed_by: await awaitGateways(db, { model, epoch, timeoutMs }) };
+      return {
+        request_id: requestId,
+        ...heard,
+        epoch,
+        followed_by: await awaitGateways(db, { model, epoch, timeoutMs }),
+      };
     },
   );
+
+  table.define(
+    app,
+    {
+      method: 'POST',
+      path: '/api/v1/models/:model/extend',
+      summary: 'Put off the last look of the running experiment; boundaries and what was spent stay',
+      scope: 'run',
+      params: modelParams,
+      headers: { 'idempotency-key': { description: 'The same key again extends nothing', schema: visible } },
+      body: z.strictObject({
+        by: line(20).describe('How much longer, such as "48h"'),
+        candidate: version.optional().describe('Where it is given, it must be the candidate of the cycle'),
+        actor,
+        reason: reason.optional(),
+      }),
+      answer: z.strictObject(heardView),
+      errors: [...REFUSALS],
+    },
+    async ({ params: { model }, body, principal, request }) => {
+      const requestId = idempotencyKey(request.headers['idempotency-key']) ?? randomUUID();
+      await requireModel(db, model);
+      const said = { ...body, actor: actorOf(principal, body.actor) };
+      return { request_id: requestId, ...(await operations.extend({ model, ...said, requestId })) };
+    },
+  );
+
+  table.define(
+    app,
+    {
+      method: 'POST',
+      path: '/api/v1/models/:model/resume',
+      summary: 'Have a parked cycle try again what it is parked on',
+      scope: 'run',
+      params: modelParams,
+      headers: { 'idempotency-key': { description: 'The same key again tries nothing again', schema: visible } },
+      body: z.strictObject({
+        actor,
+        skip: z.boolean().optional().describe('While undoing: leave what cannot be undone as it is, and end'),
+      }),
+      answer: z.strictObject(heardView),
+      errors: [...REFUSALS],
+    },
+    async ({ params: { model }, body, principal, request }) => {
+      const requestId = idempotencyKey(request.headers['idempotency-key']) ?? randomUUID();
+      await requireModel(db, model);
+      const said = { ...body, actor: actorOf(principal, body.actor) };
+      return { request_id: requestId, ...(await operations.resume({ model, ...said, requestId })) };
+    },
+  );
+}
+
+/** Who did it, for the record: the key first, so that nobody signs with another one's name. */
+function actorOf({ name }: Principal, onBehalfOf: string | undefined): string {
+  return `key ${name}${onBehalfOf === undefined ? '' : ` for ${onBehalfOf}`}`.slice(0, 200);
+}
+
+function identityOf({ family }: Principal): string {
+  return `key ${family}`;
 }
 
 function idempotencyKey(header: string | string[] | undefined): string | undefined {

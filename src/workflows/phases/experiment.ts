@@ -1,13 +1,12 @@
 import type { RegisteredVersion } from '../../activities/contract.js';
 import * as activities from '../activities.js';
 import { asOf, CYCLE_ACTOR, type Cycle } from '../cycle.js';
-import { lookSchedule } from '../look-schedule.js';
 import { parkUnless, parkUntilDone } from '../parking.js';
 import type { UndoList } from '../saga.js';
 import { ROUTE_BACK } from '../undo-names.js';
 import { changedByOther, type Verdict } from '../verdict.js';
-import { waitUntil } from '../wait-until.js';
 import { endExperiment } from './end-experiment.js';
+import { awaitLook, plannedLooks } from './extend.js';
 import { heardDuringExperiment, judge, type LiveExperiment } from './judge-look.js';
 
 /**
@@ -33,17 +32,20 @@ export async function experiment(cycle: Cycle, { version }: RegisteredVersion, u
   if (started.routeChanged) return changedByOther(started, false);
 
   const { experimentId, epoch, startedAt, minEndsAt, maxEndsAt } = started;
-  const live: LiveExperiment = { experimentId, epoch, floorAt: Date.parse(startedAt) + plan.minDurationMs };
+  const { minDurationMs, maxDurationMs, lookEveryMs } = plan;
+  const horizon = { startedAt: Date.parse(startedAt), minDurationMs, maxDurationMs, lookEveryMs, extensions: 0 };
+  const live: LiveExperiment = { experimentId, epoch, floorAt: horizon.startedAt + minDurationMs, horizon };
   messages.identify(experimentId, live.floorAt);
+  messages.looksUntil(horizon);
   cycle.hasExperiment({ id: experimentId, startedAt, minEndsAt, maxEndsAt });
 
-  const schedule = lookSchedule(plan, Date.parse(startedAt));
-  for (const { k, at, last } of schedule) {
-    await waitUntil(at, () => messages.pending);
+  for (let k = 1; ; k += 1) {
+    const { last } = await awaitLook(cycle, live, k);
     let verdict = heardDuringExperiment(cycle, live);
     // After a long outage several looks are due at once: the latest one has seen what the others would have.
-    const overtaken = !last && Date.now() >= schedule[k]!.at;
+    const overtaken = !last && Date.now() >= plannedLooks(live)[k]!.at;
     if (verdict === null && !overtaken) {
+      if (last) messages.looksUntil(null);
       const look = await parkUnless(
         cycle,
         'takeLook',
@@ -57,5 +59,4 @@ export async function experiment(cycle: Cycle, { version }: RegisteredVersion, u
     if (verdict?.decision === 'promote') return verdict;
     if (verdict !== null) return endExperiment(cycle, experimentId, verdict);
   }
-  throw new TypeError('the last look decides');
 }

@@ -1,6 +1,7 @@
 import type { LookFacts } from '../../activities/contract.js';
 import type { CycleReason, PromoteMessage } from '../../temporal/workflow-types.js';
 import { CYCLE_ACTOR, type Cycle } from '../cycle.js';
+import type { Horizon } from '../extension.js';
 import { changedByOther, halted, type KeepVerdict, type PromoteVerdict, rolledBack, type Verdict } from '../verdict.js';
 
 /** The experiment that is going on. */
@@ -10,6 +11,8 @@ export interface LiveExperiment {
   epoch: number;
   /** Nothing is promoted before this time without force; epoch milliseconds. */
   floorAt: number;
+  /** When it is looked at. */
+  horizon: Horizon;
 }
 
 /** What messages decide by themselves: first safety, then an operator's rollback, then an operator's promotion. */
