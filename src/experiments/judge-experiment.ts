@@ -4,7 +4,7 @@ import { judgeBake } from './bake.js';
 import { type Experiment, ruleOf } from './experiment.js';
 import type { GuardrailResult } from './guardrails.js';
 import { judgeHarm } from './harm.js';
-import { readArms } from './read-arms.js';
+import { type Cut, readArms } from './read-arms.js';
 
 /** Where a live experiment stands, on the feedback received so far. */
 export interface Judgement {
@@ -19,19 +19,27 @@ export interface Judgement {
   summary: string;
 }
 
-/**
- * Judges a live experiment as the watch loop does, with bounds that hold however often one looks: an A/B test for harm
- * and guardrails, a bake for degradation. T = `asOf`, no feedback window.
- */
+/** `judgeCut` of an experiment at T = `asOf`, no feedback window. */
 export async function judgeExperiment(db: Pick<Db, 'pool'>, experiment: Experiment, asOf: Date): Promise<Judgement> {
-  const secondArm = experiment.kind === 'ab' ? 'challenger' : 'holdback';
-  const { champion, second, crossed, digest } = await readArms(db, {
+  const cut = await readArms(db, {
     experimentId: experiment.id,
-    secondArm,
+    secondArm: secondArmOf(experiment),
     asOf,
     feedbackWindowMs: 0,
     minRating: experiment.settings.min_rating,
   });
+  return judgeCut(experiment, cut, asOf);
+}
+
+/**
+ * Judges a live experiment as the watch loop does, with bounds that hold however often one looks: an A/B test for harm
+ * and guardrails, a bake for degradation.
+ *
+ * @param cut at T = `asOf`, no feedback window
+ */
+export function judgeCut(experiment: Experiment, cut: Cut, asOf: Date): Judgement {
+  const secondArm = secondArmOf(experiment);
+  const { champion, second, crossed, digest } = cut;
   const { guardrails } = ruleOf(experiment);
   const { share, prior } = experiment;
   const maxDegradation = experiment.settings.promotion.max_degradation;
@@ -57,6 +65,10 @@ export async function judgeExperiment(db: Pick<Db, 'pool'>, experiment: Experime
   };
   const stop = verdict.reason !== null;
   return { stop, reason: verdict.reason, champion, second, evidence, summary: verdict.explanation };
+}
+
+function secondArmOf({ kind }: Experiment): 'challenger' | 'holdback' {
+  return kind === 'ab' ? 'challenger' : 'holdback';
 }
 
 /** The counts of both arms as a route change shows them. */

@@ -1,5 +1,6 @@
 import type { Db } from '../db/index.js';
 import { FAILED_IN_ARM_SQL, latestOutcomes } from '../interactions/index.js';
+import { type CutSums, readOutcomeSums } from '../outcomes/index.js';
 import { digestOf } from '../policy/index.js';
 import { type ArmSums, checkArmSums } from '../stats/index.js';
 
@@ -20,6 +21,8 @@ export interface Cut {
   second: ArmSums;
   /** Subjects seen in both arms: counted in `O` of the arm they were in first, and in nothing else. */
   crossed: number;
+  /** From the sums that are kept of live experiments, or from all rows; the numbers are the same. */
+  from: 'sums' | 'rows';
   /** SHA-256 over experiment, T and all sums: two cuts with the same digest are the same. */
   digest: string;
 }
@@ -73,11 +76,19 @@ SELECT arms.arm,
  GROUP BY arms.arm`;
 
 /**
- * Reads both arms of an experiment as they stood at T, in one statement and so from one snapshot: by assigned arm,
- * whatever version answered; interactions asked since their subject's first exposure and at least `feedbackWindowMs`
- * before T, with the feedback received by T. Requests and failures count all requests of the arm up to T.
+ * Reads both arms of an experiment as they stood at T: by assigned arm, whatever version answered; interactions asked since
+ * their subject's first exposure and at least `feedbackWindowMs` before T, with the feedback received by T. Requests and
+ * failures count all requests of the arm up to T. From the sums that are kept where they are, from rows otherwise.
  */
 export async function readArms(db: Pick<Db, 'pool'>, request: CutRequest): Promise<Cut> {
+  const { experimentId, ...cut } = request;
+  const sums = await readOutcomeSums(db, { ...cut, experimentIds: [experimentId] });
+  const found = sums.get(experimentId);
+  return found === undefined ? recountArms(db, request) : cutOf(request, found, 'sums');
+}
+
+/** `readArms`, always from rows, in one statement and so from one snapshot: what the sums have to agree with. */
+export async function recountArms(db: { pool: Pick<Db['pool'], 'query'> }, request: CutRequest): Promise<Cut> {
   const { experimentId, secondArm, asOf, feedbackWindowMs, minRating } = request;
   const { rows } = await db.pool.query<Record<string, string>>(ARMS, [
     experimentId,
@@ -86,17 +97,24 @@ export async function readArms(db: Pick<Db, 'pool'>, request: CutRequest): Promi
     minRating,
     ['champion', secondArm],
   ]);
-  const row = (arm: string) => rows.find((candidate) => candidate.arm === arm)!;
-  const champion = toSums(row('champion'));
-  const second = toSums(row(secondArm));
-  const crossed = Number(row('champion').crossed) + Number(row(secondArm).crossed);
-  const digest = digestOf({ experiment: experimentId, asOf: asOf.toISOString(), champion, second, crossed });
-  return { champion, second, crossed, digest };
+  const numbers = (arm: string) => {
+    const { arm: _arm, ...sums } = rows.find((row) => row.arm === arm)!;
+    // Postgres answers counts and sums as text.
+    return Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, Number(sum)]));
+  };
+  return cutOf(request, { champion: numbers('champion'), second: numbers(secondArm) }, 'rows');
 }
 
-/** Postgres answers counts and sums as text; checkArmSums refuses what is too large for a whole number. */
-function toSums({ arm: _arm, crossed: _crossed, ...sums }: Record<string, string>): ArmSums {
-  return checkArmSums(
-    Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, Number(sum)])) as unknown as ArmSums,
-  );
+/** A cut from its sums. @throws RangeError for sums that no real arm can have, or too large for a whole number */
+export function cutOf(request: Pick<CutRequest, 'experimentId' | 'asOf'>, sums: CutSums, from: Cut['from']): Cut {
+  const champion = toSums(sums.champion);
+  const second = toSums(sums.second);
+  const crossed = sums.champion.crossed! + sums.second.crossed!;
+  const { experimentId, asOf } = request;
+  const digest = digestOf({ experiment: experimentId, asOf: asOf.toISOString(), champion, second, crossed });
+  return { champion, second, crossed, from, digest };
+}
+
+function toSums({ crossed: _crossed, ...sums }: Record<string, number>): ArmSums {
+  return checkArmSums(sums as unknown as ArmSums);
 }

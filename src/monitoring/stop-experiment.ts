@@ -1,5 +1,5 @@
 import type { Db } from '../db/index.js';
-import { backFrom, type Experiment, judgeExperiment, leaveExperiment } from '../experiments/index.js';
+import { backFrom, type Cut, type Experiment, judgeCut, judgeExperiment, leaveExperiment } from '../experiments/index.js';
 
 /** Who moves the route when the watch loop does. */
 export const WATCH = 'watch';
@@ -14,10 +14,13 @@ export interface Judged {
 /**
  * Judges one live experiment and, when it does harm, takes it off the route at once: an A/B test loses its challenger, a
  * bake is rolled back. Route, evidence and the experiment's end are one transaction.
+ *
+ * @param cut as of `now`, where it has been read already
  */
-export async function stopIfHarmful(db: Db, experiment: Experiment, now: Date): Promise<Judged> {
+export async function stopIfHarmful(db: Db, experiment: Experiment, now: Date, cut?: Cut): Promise<Judged> {
   const { id: experimentId, model, kind } = experiment;
-  const { reason, evidence, summary } = await judgeExperiment(db, experiment, now);
+  const { reason, evidence, summary } =
+    cut === undefined ? await judgeExperiment(db, experiment, now) : judgeCut(experiment, cut, now);
   if (reason === null) return { experimentId, model, stopped: null };
   const left = await leaveExperiment(db, {
     experiment,

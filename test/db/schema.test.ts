@@ -25,6 +25,7 @@ const TYPES: Record<string, string> = {
   String: 'text',
   'String @db.Uuid': 'uuid',
   'String[]': '_text',
+  Decimal: 'numeric',
   Int: 'int4',
   BigInt: 'int8',
   Float: 'float8',

@@ -1,0 +1,53 @@
+import type { Db } from '../db/index.js';
+import { foldOutcomes, type KeptCut, keepOutcomes, readOutcomeSums } from '../outcomes/index.js';
+import type { Experiment } from './experiment.js';
+import { type Cut, cutOf } from './read-arms.js';
+
+/** Folding that is behind, as after a day without a server, must not keep a harmful challenger on traffic. */
+const FOLD_WITHIN_MS = 5_000;
+
+/** Keeps the sums of all these live experiments, and takes into them what arrived up to `asOf`. */
+export async function foldLiveExperiments(
+  db: Pick<Db, 'pool'>,
+  experiments: readonly Experiment[],
+  asOf: Date,
+): Promise<void> {
+  await keepOutcomes(db, experiments.flatMap(keptCuts));
+  await foldOutcomes(db, { asOf, withinMs: FOLD_WITHIN_MS });
+}
+
+/**
+ * The cuts of live experiments at T = `asOf` without a feedback window, in one query for all that count their outcomes alike. Without
+ * those whose sums are not kept, or cannot be those of real arms: `readArms` says more about them.
+ */
+export async function readLiveCuts(
+  db: Pick<Db, 'pool'>,
+  experiments: readonly Experiment[],
+  asOf: Date,
+): Promise<ReadonlyMap<string, Cut>> {
+  const alike = new Map<number, Set<string>>();
+  for (const { experimentId, minRating } of experiments.flatMap(keptCuts)) {
+    alike.set(minRating, (alike.get(minRating) ?? new Set()).add(experimentId));
+  }
+  const cuts = new Map<string, Cut>();
+  for (const [minRating, ids] of alike) {
+    const experimentIds = [...ids];
+    const sums = await readOutcomeSums(db, { experimentIds, asOf, feedbackWindowMs: 0, minRating });
+    for (const [experimentId, found] of sums) {
+      try {
+        cuts.set(experimentId, cutOf({ experimentId, asOf }, found, 'sums'));
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+      }
+    }
+  }
+  return cuts;
+}
+
+/** What the watch loop and the looks read of an experiment. Nothing of one whose settings cannot be read. */
+function keptCuts({ id, kind, settings }: Experiment): KeptCut[] {
+  const { min_rating: minRating, experiment } = settings;
+  if (typeof minRating !== 'number') return [];
+  const windows = [0, ...(kind === 'ab' && experiment.feedback_window > 0 ? [experiment.feedback_window] : [])];
+  return windows.map((feedbackWindowMs) => ({ experimentId: id, feedbackWindowMs, minRating }));
+}

@@ -1,0 +1,83 @@
+import type { Db } from '../db/index.js';
+import { MOVED_SUMS, quoted, SUMS } from './moved-sums.js';
+import { subjectsAt } from './subjects-at.js';
+
+export interface CutsRequest {
+  experimentIds: readonly string[];
+  /** T. */
+  asOf: Date;
+  feedbackWindowMs: number;
+  minRating: number;
+}
+
+/** The sums of both arms of a cut, by the names of `ArmSums` and `crossed`. */
+export interface CutSums {
+  champion: Record<string, number>;
+  second: Record<string, number>;
+}
+
+/** With more due than this, counting everything from rows is as quick. */
+const MOST_DUE = 20_000;
+
+const READ = `
+WITH cuts AS MATERIALIZED (
+  SELECT c.experiment_id, c.feedback_window_ms
+    FROM outcome_cuts c JOIN experiments e ON e.id = c.experiment_id AND e.ended_at IS NULL
+   WHERE c.experiment_id = ANY($3::uuid[]) AND c.feedback_window_ms = $4 AND c.min_rating = $2::double precision
+), found AS MATERIALIZED (
+  SELECT DISTINCT s.* FROM (
+    SELECT s.*
+      FROM cuts CROSS JOIN LATERAL (
+        SELECT experiment_id, subject FROM outcome_changes WHERE experiment_id = cuts.experiment_id
+        UNION ALL
+        SELECT experiment_id, subject FROM outcome_subjects
+         WHERE experiment_id = cuts.experiment_id AND feedback_window_ms = cuts.feedback_window_ms
+           AND valid_until < 'infinity' AND valid_until <= $1
+        UNION ALL
+        SELECT experiment_id, subject FROM outcome_subjects
+         WHERE experiment_id = cuts.experiment_id AND feedback_window_ms = cuts.feedback_window_ms AND valid_from > $1
+        OFFSET 0
+      ) s LIMIT ${2 * MOST_DUE}
+  ) s
+), due AS MATERIALIZED (
+  SELECT experiment_id, subject, ARRAY[$4::bigint] AS windows FROM found WHERE (SELECT count(*) FROM found) <= ${MOST_DUE}
+), ${subjectsAt({ asOf: '$1::timestamptz', minRating: '$2' })}, ${MOVED_SUMS}
+SELECT experiment_id, arm, (SELECT count(*) FROM found) > ${MOST_DUE} AS behind,
+       ${SUMS.map((name) => `sum(${quoted(name)}) AS ${quoted(name)}`).join(', ')}
+  FROM (
+    SELECT sums.experiment_id, sums.arm, ${SUMS.map((name) => `sums.${quoted(name)}`).join(', ')}
+      FROM cuts CROSS JOIN LATERAL (
+        SELECT * FROM outcome_sums WHERE experiment_id = cuts.experiment_id AND feedback_window_ms = cuts.feedback_window_ms OFFSET 0
+      ) sums
+    UNION ALL
+    SELECT experiment_id, arm, ${SUMS.map(quoted).join(', ')} FROM moved
+  ) parts GROUP BY experiment_id, arm`;
+
+/**
+ * The sums of cuts as of T, exactly as a recount of this moment would find them: the sums that are kept, and in them every
+ * subject counted anew that is noted, or whose row does not hold at T. One statement, one snapshot, for any T.
+ *
+ * @returns by experiment; without those whose sums are not kept (not yet, not with these terms, or not any more), and empty
+ *   when so much is due that counting it anew would be no quicker than a recount
+ */
+export async function readOutcomeSums(
+  db: { pool: Pick<Db['pool'], 'query'> },
+  request: CutsRequest,
+): Promise<ReadonlyMap<string, CutSums>> {
+  const { experimentIds, asOf, feedbackWindowMs, minRating } = request;
+  const cuts = new Map<string, CutSums>();
+  if (experimentIds.length === 0) return cuts;
+  const { rows } = await db.pool.query<Record<string, string> & { behind: boolean }>({
+    name: 'understudy-read-outcome-sums',
+    text: READ,
+    values: [asOf, minRating, experimentIds, feedbackWindowMs],
+  });
+  for (const { experiment_id, arm, behind, ...sums } of rows) {
+    if (behind) continue;
+    const cut = cuts.get(experiment_id!) ?? { champion: {}, second: {} };
+    // Postgres answers large numbers as text.
+    cut[arm as keyof CutSums] = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, Number(sum)]));
+    cuts.set(experiment_id!, cut);
+  }
+  return cuts;
+}
