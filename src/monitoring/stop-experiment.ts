@@ -1,5 +1,12 @@
 import type { Db } from '../db/index.js';
-import { backFrom, type Cut, type Experiment, judgeCut, judgeExperiment, leaveExperiment } from '../experiments/index.js';
+import {
+  backFrom,
+  type Cut,
+  type Experiment,
+  judgeCut,
+  judgeExperiment,
+  leaveExperiment,
+} from '../experiments/index.js';
 
 /** Who moves the route when the watch loop does. */
 export const WATCH = 'watch';

@@ -1,6 +1,12 @@
 import type { Db } from '../db/index.js';
 import { errorDetail } from '../errors.js';
-import { type Cut, type Experiment, foldLiveExperiments, readLiveCuts, readLiveExperiments } from '../experiments/index.js';
+import {
+  type Cut,
+  type Experiment,
+  foldLiveExperiments,
+  readLiveCuts,
+  readLiveExperiments,
+} from '../experiments/index.js';
 import { competeForLeadership } from './leadership.js';
 import { type Halt, readPendingHalts } from './pending-halts.js';
 import { type Judged, stopIfHarmful } from './stop-experiment.js';

@@ -87,10 +87,7 @@ export async function foldOutcomes(
 ): Promise<FoldedOutcomes> {
   const { asOf, withinMs = Number.POSITIVE_INFINITY } = options;
   const until = performance.now() + withinMs;
-  const { rows: work } = await db.pool.query<{ min_rating: number; experiments: string[] }>(
-    WORK,
-    [asOf],
-  );
+  const { rows: work } = await db.pool.query<{ min_rating: number; experiments: string[] }>(WORK, [asOf]);
   const folded = { subjects: 0, done: true };
   for (const { min_rating, experiments } of work) {
     for (let more = true; more; ) {
