@@ -298,7 +298,7 @@ program
   .command('verify')
   .argument('<model>')
   .description(
-    'check the chain of route changes and make every stored decision again; exit code 1 when one does not fit',
+    'check the chain of route changes, make every stored decision again, and recount a live experiment; exit code 1 when something does not fit',
   )
   .addOption(json())
   .action(lazily(async () => (await import('./commands/verify.js')).verify));

@@ -6,7 +6,7 @@ import { errorDetail, UnderstudyError } from './errors.js';
 import { rollBack } from './experiments/index.js';
 import { startHousekeeping } from './housekeeping/index.js';
 import { createServer, VERSION } from './http/index.js';
-import { startWatchLoop } from './monitoring/index.js';
+import { startOutcomeUpkeep, startWatchLoop } from './monitoring/index.js';
 import { pruneAdapters } from './retention/index.js';
 import { followRoutes } from './routing/index.js';
 import { loadVersion, reportTroubles, startReconciler } from './serving/index.js';
@@ -97,6 +97,7 @@ async function main(): Promise<void> {
     logger,
     tellCycle: tellCycle(temporal.client),
   });
+  const upkeep = startOutcomeUpkeep(db, { logger, registry: server.gateway.metrics });
   const reconciler = startReconciler(db, store, readSecret, {
     intervalMs: 5_000,
     onPass: reportTroubles(logger),
@@ -110,7 +111,7 @@ async function main(): Promise<void> {
   let stopping: Promise<void> | undefined;
   const stop = () => {
     stopping ??= (async () => {
-      await Promise.all([server.close(), watch.stop(), reconciler.stop(), housekeeping.stop()]);
+      await Promise.all([server.close(), watch.stop(), upkeep.stop(), reconciler.stop(), housekeeping.stop()]);
       await tracing?.close();
       await routes.close();
       await temporal.close();

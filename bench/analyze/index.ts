@@ -1,4 +1,11 @@
-import { type CutRequest, foldLiveExperiments, readArms, readLiveExperiments, recountArms, takeLook } from '../../src/experiments/index.js';
+import {
+  type CutRequest,
+  foldLiveExperiments,
+  readArms,
+  readLiveExperiments,
+  recountArms,
+  takeLook,
+} from '../../src/experiments/index.js';
 import { type Bench, interleave, median, medians, startPostgres } from '../harness/index.js';
 import { arrive } from '../live/arrive.js';
 import { loadExperiments } from '../live/load-experiments.js';
@@ -20,7 +27,13 @@ export const bench: Bench = {
     const live = await startLiveExperiment(db, 'bench', now);
     const start = performance.now();
     const seconds = () => (performance.now() - start) / 1_000;
-    await loadExperiments(db, { experiments: [live], each: interactions, subjects: interactions / EACH, until: now, show });
+    await loadExperiments(db, {
+      experiments: [live],
+      each: interactions,
+      subjects: interactions / EACH,
+      until: now,
+      show,
+    });
     const load_s = seconds();
     say(`${interactions.toLocaleString('en')} interactions made in ${load_s.toFixed(0)} s`);
     const experiments = await readLiveExperiments(db);
@@ -66,7 +79,9 @@ export const bench: Bench = {
     return {
       figures: { ...ours, interactions, fold_subjects_per_s: interactions / EACH / fold_s, load_s },
       ratios: { 'full-scan': scan / ours.ms! },
-      peers: { 'full-scan': { version: `Postgres ${postgres.version}, the same cut from rows in one statement`, figure: scan } },
+      peers: {
+        'full-scan': { version: `Postgres ${postgres.version}, the same cut from rows in one statement`, figure: scan },
+      },
       runs,
       samples,
     };

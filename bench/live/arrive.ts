@@ -1,6 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Db } from '../../src/db/index.js';
-import { type CapturedInteraction, newId, recordExposures, storeCaptured, storeFeedback } from '../../src/interactions/index.js';
+import {
+  type CapturedInteraction,
+  newId,
+  recordExposures,
+  storeCaptured,
+  storeFeedback,
+} from '../../src/interactions/index.js';
 import type { LiveExperiment } from './start-experiments.js';
 
 /**
@@ -17,7 +23,16 @@ export async function arrive(db: Db, experiments: readonly LiveExperiment[], cou
       .update(turn % 2 === 0 ? `${model}${10 * turn + 1}` : randomUUID())
       .digest('hex');
     return {
-      ...{ id: newId(askedAt), model, askedAt, subject, session: null, experimentId, arm: 'champion', assignedVersion: 1 },
+      ...{
+        id: newId(askedAt),
+        model,
+        askedAt,
+        subject,
+        session: null,
+        experimentId,
+        arm: 'champion',
+        assignedVersion: 1,
+      },
       ...{ version: 1, status: 'complete', request: { messages: [] }, latencyMs: 50, tags: {} },
       response: { choices: [{ index: 0, message: { role: 'assistant', content: 'an answer' } }] },
     };

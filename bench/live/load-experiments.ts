@@ -57,7 +57,9 @@ export async function loadExperiments(
   for (const { name } of indexes) await db.pool.query(`DROP INDEX ${name}`);
   const client = await db.pool.connect();
   try {
-    await client.query(`SET session_replication_role = replica; SET work_mem = '256MB'; SET maintenance_work_mem = '512MB'`);
+    await client.query(
+      `SET session_replication_role = replica; SET work_mem = '256MB'; SET maintenance_work_mem = '512MB'`,
+    );
     const ids = experiments.map(({ id }) => id);
     const part = Math.max(1, Math.floor(PART / experiments.length));
     for (let first = 0; first < each; first += part) {

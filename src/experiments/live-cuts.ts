@@ -45,7 +45,7 @@ export async function readLiveCuts(
 }
 
 /** What the watch loop and the looks read of an experiment. Nothing of one whose settings cannot be read. */
-function keptCuts({ id, kind, settings }: Experiment): KeptCut[] {
+export function keptCuts({ id, kind, settings }: Experiment): KeptCut[] {
   const { min_rating: minRating, experiment } = settings;
   if (typeof minRating !== 'number') return [];
   const windows = [0, ...(kind === 'ab' && experiment.feedback_window > 0 ? [experiment.feedback_window] : [])];

@@ -80,7 +80,7 @@ SELECT arms.arm,
  * their subject's first exposure and at least `feedbackWindowMs` before T, with the feedback received by T. Requests and
  * failures count all requests of the arm up to T. From the sums that are kept where they are, from rows otherwise.
  */
-export async function readArms(db: Pick<Db, 'pool'>, request: CutRequest): Promise<Cut> {
+export async function readArms(db: { pool: Pick<Db['pool'], 'query'> }, request: CutRequest): Promise<Cut> {
   const { experimentId, ...cut } = request;
   const sums = await readOutcomeSums(db, { ...cut, experimentIds: [experimentId] });
   const found = sums.get(experimentId);

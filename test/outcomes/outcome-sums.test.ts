@@ -2,9 +2,17 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDb, type Db } from '../../src/db/index.js';
-import { type CutRequest, cutOf, readArms, recountArms } from '../../src/experiments/index.js';
-import { recordExposures, storeCaptured, storeFeedback } from '../../src/interactions/index.js';
-import { dropOutcomes, foldOutcomes, keepOutcomes, readOutcomeSums } from '../../src/outcomes/index.js';
+import { type CutRequest, readArms, recountArms } from '../../src/experiments/index.js';
+import {
+  hashSubject,
+  newId,
+  recordExposures,
+  storeCaptured,
+  storeFeedback,
+  storeInteractions,
+} from '../../src/interactions/index.js';
+import { dropOutcomes, foldOutcomes, keepOutcomes } from '../../src/outcomes/index.js';
+import { isInSecondArm } from '../../src/routing/index.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import {
   insertExposures,
@@ -32,6 +40,7 @@ const START = Date.parse('2026-11-20T12:00:00Z');
 const at = (seconds: number) => new Date(START + seconds * 1_000);
 const WINDOW_MS = 20_000;
 const MIN_RATING = 0.75;
+const KEY = 'k'.repeat(32);
 
 /** A live experiment of a model of its own; its sums are kept unless `kept` says otherwise. */
 async function liveExperiment({ kept = true } = {}): Promise<{ model: string; experimentId: string }> {
@@ -179,7 +188,163 @@ describe('the sums of an experiment', () => {
           data: { endedAt: at(0), decision: 'undone' },
         });
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
+  });
+
+  it('are read with everything that arrives by the doors of the product, before and after it is folded', async () => {
+    const { model, experimentId } = await liveExperiment();
+    const now = () => new Date();
+    const alike = async () => {
+      for (const window of [0, WINDOW_MS]) await expectAlike(experimentId, now(), window);
+      const { champion } = await readArms(db, cutAt(experimentId, now(), 0));
+      return champion;
+    };
+    // Posted interactions get the arm that is computed: one of the champion's.
+    const name = [...'abcdefghijkl'].find((letter) => !isInSecondArm(experimentId, hashSubject(KEY, letter), 0.5))!;
+    const subject = hashSubject(KEY, name);
+    const exposure = { experimentId, subject, arm: 'champion' as const, version: 1 };
+    await recordExposures(db, [{ ...exposure, exposedAt: at(10) }]);
+    await recordExposures(db, [{ ...exposure, exposedAt: at(5) }]);
+    expect(await alike()).toMatchObject({ O: 1, S: 0 });
+
+    const captured = (id: string, more: object = {}) => ({
+      ...{ id, model, askedAt: at(20), subject, session: null, experimentId, arm: 'champion' as const },
+      ...{
+        assignedVersion: 1,
+        version: 1,
+        status: 'complete' as const,
+        request: {},
+        response: {},
+        latencyMs: 1,
+        tags: {},
+      },
+      ...more,
+    });
+    const [id, failed] = [newId(at(20)), newId(at(21))];
+    await storeCaptured(db, [captured(id), captured(failed, { status: 'failed', response: null })]);
+    expect(await alike()).toMatchObject({ E: 2, requests: 2, errors: 1 });
+    await foldOutcomes(db, { asOf: now() });
+    // Sent again: the last attempt takes the place of the first.
+    await storeCaptured(db, [captured(failed, { attempt: 2 })]);
+    expect(await alike()).toMatchObject({ E: 2, requests: 2, errors: 0 });
+
+    const said = randomUUID();
+    const thumbs = { id: said, interaction: id, kind: 'thumbs', value: 1 };
+    await storeFeedback(db, [thumbs]);
+    expect(await alike()).toMatchObject({ n: 1, x: 1 });
+    await foldOutcomes(db, { asOf: now() });
+    await storeFeedback(db, [{ ...thumbs, retracted: true }]);
+    expect(await alike()).toMatchObject({ n: 0, x: 0 });
+
+    // Feedback that was there first waits for its interaction, under its name or its id.
+    const later = newId(at(30));
+    await storeFeedback(db, [
+      { model, external_id: 'e-1', kind: 'thumbs', value: -1 },
+      { interaction: later, kind: 'thumbs', value: 1 },
+    ]);
+    await foldOutcomes(db, { asOf: now() });
+    const posted = await storeInteractions(db, KEY, [
+      {
+        ...{ external_id: 'e-1', model, timestamp: at(25).toISOString(), subject: name, version: 1 },
+        ...{
+          request: { messages: [{ role: 'user', content: 'a question' }] },
+          response: { choices: [{ message: { content: 'an answer' } }] },
+          feedback: [{ kind: 'rating', value: 1, min: 1, max: 5 }],
+        },
+      },
+    ]);
+    expect(posted).toMatchObject([{ status: 'stored' }]);
+    expect(await alike()).toMatchObject({ E: 3, n: 1, x: 0 });
+    await foldOutcomes(db, { asOf: now() });
+    await storeCaptured(db, [captured(later, { askedAt: at(30) })]);
+    expect(await alike()).toMatchObject({ E: 4, n: 2, x: 1 });
+    await foldOutcomes(db, { asOf: now() });
+    expect(await noted(experimentId)).toBe(0);
+    expect(await alike()).toMatchObject({ E: 4, n: 2, x: 1 });
+  });
+
+  it('are the rows of every snapshot while many write and many fold', async () => {
+    const { model, experimentId } = await liveExperiment();
+    let writing = 4;
+    const write = async (writer: number) => {
+      for (let turn = 0; turn < 12; turn++) {
+        const subject = subjectOf(`${turn % 3}`);
+        const arm = turn % 3 === 0 ? ('challenger' as const) : ('champion' as const);
+        const askedAt = new Date();
+        const id = newId(askedAt);
+        await recordExposures(db, [
+          { experimentId, subject, arm, version: 1, exposedAt: new Date(askedAt.getTime() - writer) },
+        ]);
+        const feedback = () => storeFeedback(db, [{ interaction: id, kind: 'thumbs', value: turn % 2 === 0 ? 1 : -1 }]);
+        const capture = () =>
+          storeCaptured(db, [
+            {
+              ...{ id, model, askedAt, subject, session: null, experimentId, arm, assignedVersion: 1, version: 1 },
+              ...{ status: 'complete', request: {}, response: {}, latencyMs: 1, tags: {} },
+            },
+          ]);
+        // Whoever commits first.
+        await Promise.all([feedback(), capture()]);
+      }
+      writing -= 1;
+    };
+    const fold = async () => {
+      while (writing > 0) await foldOutcomes(db, { asOf: new Date() });
+    };
+    let compared = 0;
+    const compare = async () => {
+      while (writing > 0) {
+        const client = await db.pool.connect();
+        await client.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+        const request = cutAt(experimentId, new Date(), compared % 2 === 0 ? 0 : WINDOW_MS);
+        const rows = await recountArms({ pool: client }, request);
+        expect({ ...(await readArms({ pool: client }, request)), from: 'rows' }).toEqual(rows);
+        compared += 1;
+        await client.query('COMMIT');
+        client.release();
+      }
+    };
+    await Promise.all([...[1, 2, 3, 4].map(write), fold(), fold(), compare()]);
+    expect(compared).toBeGreaterThan(3);
+    await foldOutcomes(db, { asOf: new Date() });
+    expect(await noted(experimentId)).toBe(0);
+    for (const window of [0, WINDOW_MS]) {
+      await expectAlike(experimentId, new Date(), window);
+      await expectAlike(experimentId, new Date(Date.now() + WINDOW_MS), window);
+    }
+    expect((await readArms(db, cutAt(experimentId, new Date(), 0))).champion).toMatchObject({ E: 32, n: 32 });
+  });
+
+  it('give way to the rows after the end, with other terms, and while very much is still to be counted', async () => {
+    const { model, experimentId } = await liveExperiment();
+    await insertExposures(db, [{ experimentId, subject: subjectOf('a'), arm: 'champion', exposedAt: at(1) }]);
+    await insertInteractions(db, [
+      { model, experimentId, arm: 'champion', subject: subjectOf('a'), askedAt: at(2), assignedVersion: 1 },
+    ]);
+    const from = async (changes: Partial<CutRequest> = {}) => {
+      const cut = await readArms(db, { ...cutAt(experimentId, at(60), 0), ...changes });
+      expect(cut.champion.E).toBe(1);
+      return cut.from;
+    };
+    expect(await from()).toBe('sums');
+    expect(await from({ minRating: 0.5 })).toBe('rows');
+    expect(await from({ feedbackWindowMs: 1_000 })).toBe('rows');
+    await db.pool.query(
+      `INSERT INTO outcome_changes (experiment_id, subject) SELECT $1, encode(sha256(n::text::bytea), 'hex') FROM generate_series(1, 20001) n`,
+      [experimentId],
+    );
+    expect(await from()).toBe('rows');
+    expect(await foldOutcomes(db, { asOf: at(60), withinMs: 0 })).toMatchObject({ done: false });
+    expect(await foldOutcomes(db, { asOf: at(60) })).toMatchObject({ done: true });
+    expect(await noted(experimentId)).toBe(0);
+    expect(await from()).toBe('sums');
+    await db.prisma.experiment.update({ where: { id: experimentId }, data: { endedAt: at(60), decision: 'undone' } });
+    expect(await from()).toBe('rows');
+    // What arrives for it now is nobody's.
+    await insertExposures(db, [{ experimentId, subject: subjectOf('b'), arm: 'champion', exposedAt: at(61) }]);
+    expect(await noted(experimentId)).toBe(1);
+    await foldOutcomes(db, { asOf: at(60) });
+    expect(await noted(experimentId)).toBe(0);
   });
 });
