@@ -15,7 +15,7 @@ import { Progress, seconds } from './progress.mjs';
 import { runSteps, StepError } from './steps.mjs';
 import { cacheDir, MissingToolError, ROOT } from './toolchain.mjs';
 
-const USAGE = 'usage: node setup/run.mjs demo|test|dev|bench|setup [--] [arguments]';
+const USAGE = 'usage: node setup/run.mjs demo|test|dev|bench|faults|setup [--] [arguments]';
 const MINIMUM_FREE = 10e9;
 
 const PROGRAMS = {
@@ -23,7 +23,21 @@ const PROGRAMS = {
   test: (args) => [path.join(ROOT, 'setup', 'test.mjs'), ...args],
   dev: (args) => [path.join(ROOT, 'dist', 'src', 'cli.js'), 'dev', ...args],
   bench: (args) => [path.join(ROOT, 'dist', 'bench', 'main.js'), ...args],
+  faults: (args) => [
+    path.join(ROOT, 'node_modules', 'vitest', 'vitest.mjs'),
+    'run',
+    ...['--config', path.join('test', 'faults', 'vitest.config.ts')],
+    ...reportAsJson(args),
+  ],
 };
+
+/** `--json FILE` in the words of vitest; the file is the caller's, wherever npm went from there. */
+function reportAsJson(args) {
+  const at = args.indexOf('--json');
+  if (at === -1) return args;
+  const file = path.resolve(process.env.INIT_CWD ?? process.cwd(), args[at + 1] ?? 'faults.json');
+  return [...args.toSpliced(at, 2), '--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+}
 
 /** What the check of the machine found out, for the steps that it concerns. */
 const found = { python: undefined, temporal: undefined, testServer: undefined };
@@ -33,7 +47,9 @@ function stepsFor(target, args) {
   if (target === 'test' && args.includes('--unit')) return [packages, client];
   // A bench brings its own peers when it runs.
   if (target === 'bench') return [packages, client, build];
-  const demo = [packages, client, build, temporalStep(() => found.temporal), pythonStep(() => found.python)];
+  const temporal = temporalStep(() => found.temporal);
+  if (target === 'faults') return [packages, client, build, temporal];
+  const demo = [packages, client, build, temporal, pythonStep(() => found.python)];
   return target === 'test' ? [...demo, testServerStep(() => found.testServer), pythonTests] : demo;
 }
 

@@ -68,6 +68,11 @@ export async function readLiveExperiments(db: Pick<Db, 'prisma'>): Promise<Exper
   return rows.map(toExperiment);
 }
 
+/** What the route change that ends an experiment carries of it, so that the chain of changes holds the end as well. */
+export function endEvidence({ decision, reason, asOf }: ExperimentEnd): Record<string, string> {
+  return { decision, reason: reason.slice(0, 200), as_of: asOf.toISOString() };
+}
+
 /** Ends live experiments; those that have ended keep how they ended. */
 export async function endRows(tx: Tx, where: Prisma.ExperimentWhereInput, end: ExperimentEnd): Promise<void> {
   await tx.experiment.updateMany({

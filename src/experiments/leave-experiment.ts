@@ -1,6 +1,6 @@
 import type { Db, Tx } from '../db/index.js';
 import { changeRoute, type NextRoute, type Route, type RouteAction, readRoute } from '../routing/index.js';
-import { type Experiment, type ExperimentEnd, endRows } from './experiment.js';
+import { type Experiment, type ExperimentEnd, endEvidence, endRows } from './experiment.js';
 
 export interface Leaving {
   experiment: Experiment;
@@ -36,7 +36,7 @@ export async function leaveExperiment(
       action,
       actor,
       reason,
-      evidence,
+      evidence: { ...evidence, end: endEvidence(end) },
       requestId,
       cycleId,
       async alongside(tx) {

@@ -2,7 +2,7 @@ import type { Db } from '../db/index.js';
 import { UnderstudyError } from '../errors.js';
 import { formatDuration } from '../policy/index.js';
 import { changeRoute, changeThatStarted, readRoute } from '../routing/index.js';
-import { type Experiment, endRows, readExperiment, termsOf, toExperiment } from './experiment.js';
+import { type Experiment, endEvidence, endRows, readExperiment, termsOf, toExperiment } from './experiment.js';
 import { movedByOther, type RouteChangedByOther } from './route-move.js';
 import { after, assertMayServe, insertExperiment, nextExperimentId, priorOf } from './start-experiment.js';
 import { reasonToPromote } from './take-bandit-look.js';
@@ -63,6 +63,8 @@ export async function promote(
   };
   const decided = await db.prisma.look.count({ where: { experimentId: test.id, decision: 'promote' } });
   const forced = input.forced || decided === 0;
+  const end = { decision: 'promote', reason: forced ? 'forced' : reasonToPromote(test), asOf };
+  const evidence = { ...(await testEvidence(db, test, asOf)), bake: bake.id, forced, terms: termsOf(bake) };
   const moved = await changeRoute(db, {
     model,
     expectedEpoch: input.expectedEpoch,
@@ -76,16 +78,12 @@ export async function promote(
     action: 'promote',
     actor,
     reason,
-    evidence: { ...(await testEvidence(db, test, asOf)), bake: bake.id, forced, terms: termsOf(bake) },
+    evidence: { ...evidence, end: endEvidence(end) },
     forced,
     requestId,
     cycleId,
     async before(tx) {
-      await endRows(
-        tx,
-        { id: test.id },
-        { decision: 'promote', reason: forced ? 'forced' : reasonToPromote(test), asOf },
-      );
+      await endRows(tx, { id: test.id }, end);
       await insertExperiment(tx, bake);
     },
   });

@@ -9,7 +9,7 @@ import {
   readRoute,
 } from '../routing/index.js';
 import { holdVersion } from '../serving/index.js';
-import { type Experiment, endRows, readExperiment } from './experiment.js';
+import { type Experiment, endEvidence, endRows, readExperiment } from './experiment.js';
 import { assertMayServe } from './start-experiment.js';
 import { undoEvidence } from './undo-route.js';
 
@@ -94,6 +94,7 @@ async function moveBack(
     const before = await previousWhenChampion(db, model, toVersion);
     const previous = previousOf(route, toVersion, before);
     const asOf = input.asOf ?? new Date();
+    const end = { decision: 'rollback', reason: 'operator', asOf };
     const moved = await changeRoute(db, {
       model,
       expectedEpoch: route.epoch,
@@ -101,7 +102,11 @@ async function moveBack(
       action: 'rollback',
       actor: input.actor,
       reason: input.reason,
-      evidence: { ...(await evidenceOf(db, experiment, asOf)), from: fromVersion, to: toVersion, loaded },
+      evidence: {
+        ...(await evidenceOf(db, experiment, asOf)),
+        ...{ from: fromVersion, to: toVersion, loaded },
+        ...(experiment !== null && { end: endEvidence(end) }),
+      },
       // A version that was never in charge gets there without its evaluation and its floor: that is shown for ever.
       forced: before === undefined,
       requestId,
@@ -109,7 +114,7 @@ async function moveBack(
       before: (tx) => assertMayServe({ prisma: tx }, model, toVersion),
       async alongside(tx) {
         // Also one that somebody took off the route without ending it.
-        await endRows(tx, { model }, { decision: 'rollback', reason: 'operator', asOf });
+        await endRows(tx, { model }, end);
         await tx.version.updateMany({
           where: { model, version: toVersion, state: 'archived' },
           data: { state: 'candidate', retiredAt: null },

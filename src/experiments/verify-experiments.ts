@@ -90,12 +90,20 @@ function verifyEnd(
     if (forced !== true && !promoted)
       misfits.push({ field: 'decision', stored: 'promote', expected: 'a look that decided so' });
   }
+  misfits.push(...verifyRecordedEnd(experiment, evidence.end));
   if (action === 'end_experiment' && typeof evidence.decision === 'string' && typeof evidence.reason === 'string') {
     misfits.push(...differences('decision', experiment.decision, evidence.decision));
     misfits.push(...differences('reason', experiment.reason, evidence.reason));
   }
   if (typeof evidence.look === 'number') misfits.push(...verifyCited(looks, evidence));
   return misfits;
+}
+
+/** Changes from before they carried the end of their experiment have none. */
+function verifyRecordedEnd({ endedAt, decision, reason }: Experiment, end: unknown): Misfit[] {
+  if (end === null || typeof end !== 'object') return [];
+  const now: Record<string, unknown> = { as_of: endedAt?.toISOString() ?? null, decision, reason };
+  return differences('end', now, end);
 }
 
 /** The look that a route change cites, as it was then. */

@@ -132,3 +132,21 @@ test('sizes and power, correlation and design effect are each other turned round
   expect(correlationOf(1.5, 1, 0)).toBe(0);
   expect(correlationOf(0.9, 4, 0)).toBe(0);
 });
+
+test('every plan that a policy can ask for has an information, one with a single look too', () => {
+  const plans = fc.record({
+    alpha: fc.constantFrom(0.001, 0.01, 0.05, 0.1, 0.2),
+    power: fc.constantFrom(0.5, 0.8, 0.9, 0.99),
+    minEffect: fc.constantFrom(0, 0.01, 0.02),
+    targetEffect: fc.constantFrom(0.03, 0.05, 0.1, 0.3, 0.9),
+    fractions: fc.constantFrom([1], [0.5, 1], [0.4, 0.6, 0.8, 1]),
+  });
+  fc.assert(
+    fc.property(plans, (plan) => {
+      const information = groupSequentialMaxInformation(plan);
+      const at = { ...plan, maxInformation: information, informationAtEnd: information, effect: plan.targetEffect };
+      expect(groupSequentialPower(at).everUpper).toBeCloseTo(plan.power, 8);
+    }),
+    { numRuns: 200 },
+  );
+});

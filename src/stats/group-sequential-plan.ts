@@ -56,7 +56,7 @@ export function groupSequentialMaxInformation(settings: GroupSequentialSettings)
   };
   // Pocock-type plans need up to a third more than the fixed rule, plans with a least effect at times a little less.
   const start = Math.log(fixed);
-  const [low, high] = bracketRoot(short, start, short(start) < 0 ? 0.05 : -0.05);
+  const [low, high] = bracketRoot(short, start, short(start) <= 0 ? 0.05 : -0.05);
   return Math.exp(findRoot(short, low, high, 1e-11));
 }
 

@@ -30,10 +30,16 @@ export interface CycleStack {
   serverUrl: string;
   /** May ingest, serve and operate. */
   key: string;
+  /** What the programs are told of each other: for a command that is to join them. */
+  env: Readonly<Record<string, string>>;
   worker: {
     /** How often the supervisor has replaced it. */
     readonly restarts: number;
     /** SIGKILL, as the kernel does it when memory runs out; returns when it is gone. The supervisor starts another one. */
+    kill(): Promise<void>;
+  };
+  server: {
+    /** SIGKILL; the supervisor starts another one at the same address. */
     kill(): Promise<void>;
   };
   temporal: {
@@ -51,8 +57,15 @@ export interface CycleStack {
   close(): Promise<void>;
 }
 
+/** What the worker's program is started with besides itself. */
+export interface WorkerExtras {
+  /** Options of Node, before the program. */
+  nodeArgs?: string[];
+  env?: Record<string, string>;
+}
+
 /** Builds what changed, starts Temporal, a worker and a server, and returns when all of them are up. */
-export async function startCycleStack(): Promise<CycleStack> {
+export async function startCycleStack(extras: WorkerExtras = {}): Promise<CycleStack> {
   // Takes a lock and leaves alone what is fresh, so that test files side by side do not meet.
   await run(process.execPath, [path.join(ROOT, 'setup', 'build.mjs')]);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'understudy-faults-'));
@@ -80,8 +93,8 @@ export async function startCycleStack(): Promise<CycleStack> {
       UNDERSTUDY_ARTIFACTS: at('artifacts'),
       UNDERSTUDY_WATCH_INTERVAL_MS: '300',
     };
-    const [worker, serverUrl] = await Promise.all([
-      startWorker(supervisor, env, at('worker-ready'), at('worker.log')),
+    const [worker, server] = await Promise.all([
+      startWorker(supervisor, { ...env, ...extras.env }, at('worker-ready'), at('worker.log'), extras.nodeArgs),
       startServer(supervisor, env, at('server.log')),
     ]);
     const connection = await Connection.connect({ address: temporal.address });
@@ -90,18 +103,16 @@ export async function startCycleStack(): Promise<CycleStack> {
     return {
       db,
       artifacts: env.UNDERSTUDY_ARTIFACTS,
-      serverUrl,
+      serverUrl: server.url,
       key,
+      env,
       worker: {
         get restarts() {
           return worker.restarts;
         },
-        async kill() {
-          const ended = worker.completion();
-          worker.signal('SIGKILL');
-          await ended;
-        },
+        kill: () => killed(worker),
       },
+      server: { kill: () => killed(server.child) },
       temporal: {
         client: new Client({ connection }),
         kill: temporal.kill,
@@ -115,6 +126,12 @@ export async function startCycleStack(): Promise<CycleStack> {
     await close();
     throw error;
   }
+}
+
+async function killed(child: SupervisedChild): Promise<void> {
+  const ended = child.completion();
+  child.signal('SIGKILL');
+  await ended;
 }
 
 async function startTemporal(supervisor: Supervisor, databaseFile: string, logFile: string) {
@@ -144,8 +161,9 @@ function startWorker(
   env: Record<string, string>,
   readyFile: string,
   logFile: string,
+  nodeArgs: string[] = [],
 ): Promise<SupervisedChild> {
-  return supervisor.spawn('worker', process.execPath, [program('worker')], {
+  return supervisor.spawn('worker', process.execPath, [...nodeArgs, program('worker')], {
     logFile,
     env: { ...env, UNDERSTUDY_READY_FILE: readyFile },
     ready: async () => fs.existsSync(readyFile),
@@ -153,14 +171,19 @@ function startWorker(
   });
 }
 
-function startServer(supervisor: Supervisor, env: Record<string, string>, logFile: string): Promise<string> {
+function startServer(
+  supervisor: Supervisor,
+  env: Record<string, string>,
+  logFile: string,
+): Promise<{ url: string; child: SupervisedChild }> {
   return onFreePort(undefined, async (port) => {
     const url = `http://127.0.0.1:${port}`;
-    await supervisor.spawn('server', process.execPath, [program('server')], {
+    const child = await supervisor.spawn('server', process.execPath, [program('server')], {
       logFile,
       env: { ...env, UNDERSTUDY_PORT: String(port) },
       ready: async () => (await fetch(`${url}/readyz`)).ok,
+      restart: { maxPerMinute: 10 },
     });
-    return url;
+    return { url, child };
   });
 }

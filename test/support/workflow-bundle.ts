@@ -7,17 +7,22 @@ import { ROOT } from '#setup/toolchain.mjs';
 
 /**
  * Path of the workflows' bundle, for `Worker.create({ workflowBundle: { codePath } })` and replay. The first test that
- * asks makes it (some seconds); the others, and later runs on the same sources, use it again.
+ * asks makes it (some seconds); the others, and later runs on the same sources, use it again. `interceptors`: modules that
+ * lay something around every workflow.
  */
-export async function workflowBundle(): Promise<string> {
+export async function workflowBundle(interceptors: string[] = []): Promise<string> {
   const workflowsPath = path.join(ROOT, 'src', 'workflows', 'index.ts');
   const lockfile = path.join(ROOT, 'package-lock.json');
   const folder = path.join(ROOT, '.understudy', 'test');
-  const file = path.join(folder, `workflow-bundle-${hashModuleGraph([workflowsPath], [lockfile])}.js`);
+  const file = path.join(folder, `workflow-bundle-${hashModuleGraph([workflowsPath, ...interceptors], [lockfile])}.js`);
   if (fs.existsSync(file)) return file;
   return withLock(`${file}.lock`, async () => {
     if (fs.existsSync(file)) return file;
-    const { code } = await bundleWorkflowCode({ workflowsPath, logger: quiet });
+    const { code } = await bundleWorkflowCode({
+      workflowsPath,
+      workflowInterceptorModules: interceptors,
+      logger: quiet,
+    });
     removeOld(folder);
     fs.writeFileSync(`${file}.draft`, code);
     fs.renameSync(`${file}.draft`, file);

@@ -97,6 +97,24 @@ describe('cancelling', () => {
     expect(world.leftBehind).toEqual([]);
   });
 
+  it('leaves a candidate alone that somebody has made champion meanwhile, and asks nobody', async () => {
+    const world = new World();
+    const cycle = await runCycle(world, {
+      async during({ experimenting, pass, cancel }) {
+        await experimenting();
+        await pass(20 * HOUR);
+        world.move('ada', 'rollback', { champion: 2, previous: 1 });
+        await cancel();
+      },
+    });
+    expect(cycle.canceled).toBe(true);
+    expect(cycle.attributes.UnderstudyNeedsOperator).toBeUndefined();
+    expect(world.route).toMatchObject({ champion: 2, previous: 1, actor: 'ada' });
+    expect(world.versions.get(2)).toBe('candidate');
+    expect(world.loaded).toContain(2);
+    expect(world.leftBehind).toEqual([]);
+  });
+
   it('in the bake puts the champion from before back', async () => {
     const world = new World();
     const cycle = await runCycle(world, {

@@ -1,0 +1,22 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Cell, type Killed, openKillMatrix, type Victims } from './kill-matrix.js';
+
+const VICTIMS: Victims[] = [['worker', 'server'], ['temporal'], ['worker', 'server', 'temporal']];
+/** As many cycles at once as two cores keep alive. */
+const WAVE = 40;
+
+const matrix = await openKillMatrix();
+afterAll(() => matrix.close());
+
+describe.each(VICTIMS.map((victims) => ({ victims, names: victims.join(', ') })))('$names killed', ({ victims }) => {
+  const found = new Map<Cell, Killed>();
+  beforeAll(async () => {
+    for (let from = 0; from < matrix.cells.length; from += WAVE) {
+      const wave = matrix.cells.slice(from, from + WAVE);
+      for (const [i, killed] of (await matrix.kill(wave, victims)).entries()) found.set(wave[i]!, killed);
+    }
+  });
+  it.each(matrix.cells)('$moment $activity ($scenario, step $id of the $workflow)', (cell) => {
+    expect(found.get(cell)?.misfits).toEqual([]);
+  });
+});
