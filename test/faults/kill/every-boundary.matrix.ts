@@ -16,7 +16,13 @@ describe.each(VICTIMS.map((victims) => ({ victims, names: victims.join(', ') }))
       for (const [i, killed] of (await matrix.kill(wave, victims)).entries()) found.set(wave[i]!, killed);
     }
   });
-  it.each(matrix.cells)('$moment $activity ($scenario, step $id of the $workflow)', (cell) => {
-    expect(found.get(cell)?.misfits).toEqual([]);
+  const titled = matrix.cells.map((cell) => {
+    const { scenario, workflow, activity, id, moment } = cell;
+    return { title: `${moment} ${activity} (${scenario}, step ${id} of the ${workflow})`, cell };
   });
+  for (const { title, cell } of titled) {
+    it(title, () => {
+      expect(found.get(cell)?.misfits).toEqual([]);
+    });
+  }
 });
