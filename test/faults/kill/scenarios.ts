@@ -1,4 +1,4 @@
-import { cancelCycle, startRollback } from '../../../src/temporal/cycles-client.js';
+import { cancelCycle, signalCycle, startRollback } from '../../../src/temporal/cycles-client.js';
 import type { CycleStack } from '../../support/cycle-stack.js';
 import { fillArm } from '../../support/experiment-data.js';
 import { addModel, type StackModel } from '../stack-model.js';
@@ -82,6 +82,18 @@ export const SCENARIOS: Record<string, Scenario> = {
     policy: { experiment: quiet, promotion },
     async meanwhile(stack, model) {
       await live(stack, model, 'ab');
+      await insist('the end', () => cancelCycle(stack.temporal.client, model.name));
+    },
+  },
+  extended: {
+    lessons: 24,
+    policy: { experiment: quiet, promotion },
+    async meanwhile(stack, model) {
+      await live(stack, model, 'ab');
+      const order = { candidate: 2, by: '10m', actor: 'ada', reason: 'a slow week', request_id: 'longer' };
+      await insist('more time', () => signalCycle(stack.temporal.client, model.name, 'extend', order));
+      const where = { model: model.name, action: 'extend_experiment' };
+      await until('more time', () => stack.db.prisma.routeChange.findFirst({ where }), PATIENCE_MS);
       await insist('the end', () => cancelCycle(stack.temporal.client, model.name));
     },
   },
