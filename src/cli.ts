@@ -260,14 +260,20 @@ cycle
   .addOption(json())
   .action(lazily(async () => (await import('./commands/cycle-cancel.js')).cycleCancel));
 
-program
-  .command('experiment')
-  .description('experiments')
+const experiment = program.command('experiment').description('experiments');
+experiment
   .command('plan')
   .argument('<model>')
   .description('what an experiment can find with the traffic the model has had lately: days, interactions, power')
   .addOption(json())
   .action(lazily(async () => (await import('./commands/experiment-plan.js')).experimentPlan));
+experiment
+  .command('show')
+  .argument('<model>')
+  .description('the newest experiment: its looks, and every declared metric in both arms')
+  .option('--id <experiment>', 'this experiment, not the newest one')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/experiment-show.js')).experimentShow));
 
 program
   .command('promote')

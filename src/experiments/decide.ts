@@ -1,16 +1,12 @@
-import {
-  type ArmSums,
-  checkArmSums,
-  clusteredInterval,
-  clusteredTest,
-  missingRatings,
-  sampleRatioTest,
-} from '../stats/index.js';
+import { type ArmSums, checkArmSums, clusteredInterval, sampleRatioTest } from '../stats/index.js';
 import { boundaryOf, type LookBoundary } from './boundary.js';
+import { compareMetric, type MetricCount } from './compare-metric.js';
 import { estimateAtEnd } from './estimate.js';
 import { explainLook } from './explain-look.js';
 import { judgeHarm } from './harm.js';
 import type { ExperimentSettings, LookDecision, LookFigures, LookInput, WaitingFor } from './look.js';
+import { metricFigures } from './metric-figures.js';
+import { missingOutcomes, testPrimary } from './test-primary.js';
 
 export type * from './look.js';
 
@@ -47,7 +43,8 @@ export function decideAtLook(input: LookInput): LookDecision {
 
 function measure(input: LookInput) {
   const { settings, champion, challenger, crossed, prior } = input;
-  const test = clusteredTest(champion, challenger);
+  const { primary, metrics } = settings;
+  const test = testPrimary(input, primary);
   const boundary = boundaryOf(input, test.information);
   const { c, maxInformation, tau } = boundary;
   const subjects = champion.O + challenger.O;
@@ -60,8 +57,14 @@ function measure(input: LookInput) {
     tau,
     sampleRatio: sampleRatioTest([champion.O, challenger.O], [1 - settings.share, settings.share]),
     crossedShare: subjects === 0 ? 0 : crossed / subjects,
-    ratings: missingRatings(champion, challenger),
-    harm: judgeHarm({ champion, challenger, share: settings.share, prior, guardrails: settings.guardrails }),
+    ratings: missingOutcomes(input, primary, test),
+    harm: judgeHarm({
+      ...{ champion, challenger, share: settings.share, prior, guardrails: settings.guardrails },
+      ...(primary && { primary }),
+      ...(metrics && { metrics }),
+      ...(input.measured && { measured: input.measured }),
+    }),
+    ...(metrics && { metrics: metricFigures(metrics, input.measured, settings.alpha) }),
   };
 }
 
@@ -86,11 +89,17 @@ function judge(input: LookInput, figures: Measured, boundary: LookBoundary): Ver
 }
 
 /** The first floor that does not hold. A promotion or a verdict of "no better" needs them all. */
-function unmetFloor({ settings, startedAt, asOf, champion, challenger }: LookInput): WaitingFor | null {
+function unmetFloor(input: LookInput): WaitingFor | null {
+  const { settings, startedAt, asOf, champion, challenger, measured } = input;
   if (asOf < startedAt + settings.minDurationMs) return 'min_duration';
   const subjects = Math.max(2, settings.minSubjectsPerArm);
   const reached = (arm: ArmSums) => arm.n >= settings.minSamplesPerArm && arm.N >= subjects;
-  return reached(champion) && reached(challenger) ? null : 'floors';
+  if (!reached(champion) || !reached(challenger)) return 'floors';
+  // Of a composite the arms hold its first part only, and the others may be rarer.
+  const counts = settings.primary?.type === 'number' && measured && compareMetric(measured, settings.primary)?.counts;
+  if (!counts) return null;
+  const least = (arm: MetricCount) => arm.n >= settings.minSamplesPerArm && arm.subjects >= subjects;
+  return least(counts.champion) && least(counts.challenger) ? null : 'floors';
 }
 
 /** Significant, large enough to matter also with the missing ratings against it, and every guardrail shown. */

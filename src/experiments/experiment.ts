@@ -2,7 +2,9 @@ import type { Db, Prisma, Tx } from '../db/index.js';
 import { UnderstudyError } from '../errors.js';
 import { digestOf, type Policy } from '../policy/index.js';
 import type { Prior } from '../stats/index.js';
+import type { Guardrail } from './guardrails.js';
 import type { ExperimentSettings } from './look.js';
+import { ruleOfMetric, ruleOfPrimary } from './metric-rules.js';
 
 /** The sections of the policy that decide an experiment, frozen when it starts; durations in milliseconds. */
 export interface FrozenSettings {
@@ -10,6 +12,13 @@ export interface FrozenSettings {
   promotion: Policy['promotion'];
   /** curation.min_rating: from which share of its range a rating is positive. */
   min_rating: number;
+  /**
+   * With a slow_rate guardrail only: Q, from the champion's requests of the 7 days before the start, in milliseconds. Null:
+   * there were too few, and each look takes Q from the champion's arm so far.
+   */
+  slow_limit_ms?: number | null;
+  /** Q of the slow_rate metrics by their names, where there are any; null: nothing is known to be slow, nor fast. */
+  slow_limits_ms?: Record<string, number | null>;
 }
 
 /** Champion against challenger on live traffic, or in a bake the new champion against the holdback. */
@@ -103,6 +112,8 @@ export function ruleOf({ settings: { experiment }, share }: Experiment): Experim
 
 /** A policy's section in that shape. */
 export function settingsOf(experiment: Policy['experiment']): ExperimentSettings {
+  const primary = ruleOfPrimary(experiment);
+  const { metrics = [] } = experiment as Partial<Policy['experiment']>;
   return {
     test: experiment.test,
     share: experiment.share,
@@ -115,6 +126,25 @@ export function settingsOf(experiment: Policy['experiment']): ExperimentSettings
     lookEveryMs: experiment.look_every,
     minSamplesPerArm: experiment.min_samples_per_arm,
     minSubjectsPerArm: experiment.min_subjects_per_arm,
-    guardrails: experiment.guardrails,
+    guardrails: experiment.guardrails.map(guardrailOf),
+    // Left out where nothing is said, so that the looks of experiments from before there were metrics stay as they are.
+    ...(primary && { primary }),
+    ...(metrics.length > 0 && { metrics: metrics.map(ruleOfMetric) }),
   };
+}
+
+function guardrailOf(guardrail: Policy['experiment']['guardrails'][number]): Guardrail {
+  return 'max_ratio' in guardrail ? { metric: 'slow_rate', maxRatio: guardrail.max_ratio } : guardrail;
+}
+
+/** How much slower than the champion was slow is, by the slow_rate guardrail; undefined where there is none. */
+export function slowRatioOf({ guardrails }: Policy['experiment']): number | undefined {
+  return guardrails.find((guardrail) => 'max_ratio' in guardrail)?.max_ratio;
+}
+
+/** Q of the slow_rate metrics. */
+export function slowLimitsOf({
+  slow_limits_ms = {},
+}: Pick<FrozenSettings, 'slow_limits_ms'>): Record<string, number | null> {
+  return slow_limits_ms;
 }

@@ -15,6 +15,7 @@ export { type Cut, type CutRequest, readArms, recountArms } from './read-arms.js
 export { type ReconciledCut, reconcileOutcomes } from './reconcile-outcomes.js';
 export { planRollback, type RollBackDeps, type RolledBack, rollBack } from './roll-back.js';
 export type { RouteChangedByOther, RouteMove } from './route-move.js';
+export { type ShownExperiment, showExperiment } from './show-experiment.js';
 export { type StartedExperiment, startExperiment } from './start-experiment.js';
 export { type LookFacts, takeLook } from './take-look.js';
 export { backFrom, type Undone, undoRoute } from './undo-route.js';

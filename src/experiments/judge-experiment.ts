@@ -1,10 +1,12 @@
 import type { Db } from '../db/index.js';
 import type { ArmSums } from '../stats/index.js';
 import { judgeBake } from './bake.js';
+import type { MeasuredArms } from './compare-metric.js';
 import { type Experiment, ruleOf } from './experiment.js';
 import type { GuardrailResult } from './guardrails.js';
 import { judgeHarm } from './harm.js';
-import { type Cut, readArms } from './read-arms.js';
+import type { Cut } from './read-arms.js';
+import { readMeasured, readOutcomes } from './read-cut.js';
 
 /** Where a live experiment stands, on the feedback received so far. */
 export interface Judgement {
@@ -21,14 +23,18 @@ export interface Judgement {
 
 /** `judgeCut` of an experiment at T = `asOf`, no feedback window. */
 export async function judgeExperiment(db: Pick<Db, 'pool'>, experiment: Experiment, asOf: Date): Promise<Judgement> {
-  const cut = await readArms(db, {
-    experimentId: experiment.id,
-    secondArm: secondArmOf(experiment),
+  const cut = await readOutcomes(db, experiment, asOf, 0);
+  const rule = ruleOf(experiment);
+  const needed = [
+    ...(rule.primary?.type === 'number' ? [rule.primary] : []),
+    ...(rule.metrics ?? []).filter(({ name }) => rule.guardrails.some(({ metric }) => metric === name)),
+  ];
+  return judgeCut(
+    experiment,
+    cut,
     asOf,
-    feedbackWindowMs: 0,
-    minRating: experiment.settings.min_rating,
-  });
-  return judgeCut(experiment, cut, asOf);
+    needed.length === 0 ? undefined : await readMeasured(db, experiment, asOf, 0, needed),
+  );
 }
 
 /**
@@ -36,17 +42,25 @@ export async function judgeExperiment(db: Pick<Db, 'pool'>, experiment: Experime
  * and guardrails, a bake for degradation.
  *
  * @param cut at T = `asOf`, no feedback window
+ * @param measured what the primary metric and guardrails need beside it
  */
-export function judgeCut(experiment: Experiment, cut: Cut, asOf: Date): Judgement {
+export function judgeCut(experiment: Experiment, cut: Cut, asOf: Date, measured?: MeasuredArms): Judgement {
   const secondArm = secondArmOf(experiment);
   const { champion, second, crossed, digest } = cut;
-  const { guardrails } = ruleOf(experiment);
+  const rule = ruleOf(experiment);
+  // What cannot stop anything is not counted every ten seconds, but at looks.
+  const guardrails = rule.guardrails.filter(({ metric }) => metric !== 'slow_rate');
+  const metrics = {
+    ...(rule.primary && { primary: rule.primary }),
+    ...(rule.metrics && { metrics: rule.metrics }),
+    ...(measured && { measured }),
+  };
   const { share, prior } = experiment;
   const maxDegradation = experiment.settings.promotion.max_degradation;
   const verdict =
     experiment.kind === 'ab'
-      ? judgeHarm({ champion, challenger: second, share, prior, guardrails })
-      : judgeBake({ champion, holdback: second, share, prior, maxDegradation, guardrails });
+      ? judgeHarm({ champion, challenger: second, share, prior, guardrails, ...metrics })
+      : judgeBake({ champion, holdback: second, share, prior, maxDegradation, guardrails, ...metrics });
   const evidence = {
     experiment: experiment.id,
     kind: experiment.kind,
@@ -54,6 +68,7 @@ export function judgeCut(experiment: Experiment, cut: Cut, asOf: Date): Judgemen
     cut: digest,
     ...countsOf(secondArm, champion, second),
     crossed,
+    ...(rule.primary && { primary: rule.primary.name }),
     delta: verdict.delta,
     // Only the upper end is bounded: harm is shown when even the best case is bad.
     interval: [null, verdict.U],

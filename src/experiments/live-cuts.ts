@@ -1,5 +1,6 @@
 import type { Db } from '../db/index.js';
 import { foldOutcomes, type KeptCut, keepOutcomes, readOutcomeSums } from '../outcomes/index.js';
+import { primaryOf } from '../policy/index.js';
 import type { Experiment } from './experiment.js';
 import { type Cut, cutOf } from './read-arms.js';
 
@@ -26,7 +27,7 @@ export async function readLiveCuts(
   asOf: Date,
 ): Promise<ReadonlyMap<string, Cut>> {
   const alike = new Map<number, Set<string>>();
-  for (const { experimentId, minRating } of experiments.flatMap(keptCuts)) {
+  for (const { experimentId, minRating } of experiments.filter(goesBySums).flatMap(keptCuts)) {
     alike.set(minRating, (alike.get(minRating) ?? new Set()).add(experimentId));
   }
   const cuts = new Map<string, Cut>();
@@ -42,6 +43,19 @@ export async function readLiveCuts(
     }
   }
   return cuts;
+}
+
+/** Is there nothing to judge that the sums do not hold? Another primary metric, and metrics as guardrails, are read from rows. */
+function goesBySums({ settings: { experiment } }: Experiment): boolean {
+  const {
+    primary = 'positive_feedback',
+    metrics = [],
+    guardrails = [],
+  } = (experiment ?? {}) as Partial<typeof experiment>;
+  return (
+    primaryOf({ primary, metrics }).kind === 'positive_feedback' &&
+    guardrails.every(({ metric }) => metric === 'error_rate' || metric === 'slow_rate')
+  );
 }
 
 /** What the watch loop and the looks read of an experiment. Nothing of one whose settings cannot be read. */

@@ -7,9 +7,12 @@ import type {
   RuleSettings,
   SampleRatio,
 } from '../stats/index.js';
+import type { MeasuredArms } from './compare-metric.js';
 import type { Guardrail } from './guardrails.js';
 import type { HarmVerdict } from './harm.js';
 import type { LookSchedule } from './look-times.js';
+import type { MetricFigure } from './metric-figures.js';
+import type { MetricRule } from './metric-rules.js';
 
 /** The parts of a policy that decide an experiment; they are frozen when it starts. */
 export interface ExperimentSettings extends RuleSettings, LookSchedule {
@@ -25,6 +28,10 @@ export interface ExperimentSettings extends RuleSettings, LookSchedule {
   /** subjects with an outcome; below 2 nothing can be tested, so 2 is the least that counts */
   readonly minSubjectsPerArm: number;
   readonly guardrails: readonly Guardrail[];
+  /** the metric that decides; left out for positive feedback */
+  readonly primary?: MetricRule;
+  /** the declared metrics; left out where there are none */
+  readonly metrics?: readonly MetricRule[];
 }
 
 /** A look at which z was held against its boundary, as later looks of the same experiment need it. */
@@ -58,6 +65,10 @@ export interface LookInput {
   readonly crossed: number;
   /** the champion's last 30 days when the experiment started */
   readonly prior: Prior | null;
+  /** the declared metrics as they were measured; left out where there are none */
+  readonly measured?: MeasuredArms;
+  /** Q: slower requests were counted as slow, in milliseconds; null when nothing was there to take it from */
+  readonly slowLimitMs?: number | null;
   /** the looks tested before, in order; of the `group_sequential` rule only */
   readonly past?: readonly PastLook[];
 }
@@ -106,6 +117,8 @@ export interface LookFigures extends Omit<ClusteredTest, 'tested'> {
   readonly ratings: MissingRatings;
   /** harm and guardrails on the sums of this look; holds I₀ */
   readonly harm: HarmVerdict;
+  /** the declared metrics; left out where there are none */
+  readonly metrics?: readonly MetricFigure[];
 }
 
 export interface LookDecision extends LookFigures {

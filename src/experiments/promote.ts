@@ -48,7 +48,6 @@ export async function promote(
     return (await findPromoted(db, cycleId)) ?? movedByOther(db, model);
 
   const { bake: bakeMs, holdback } = test.settings.promotion;
-  const minRating = test.settings.min_rating;
   const bake: Experiment = {
     ...test,
     id,
@@ -56,7 +55,7 @@ export async function promote(
     champion: test.challenger,
     challenger: test.champion,
     share: holdback,
-    prior: await priorOf(db, { model, version: test.champion, asOf, minRating }),
+    prior: await priorOf(db, { model, version: test.champion, asOf, share: holdback, settings: test.settings }),
     startedAt: asOf,
     minEndsAt: after(asOf, bakeMs),
     maxEndsAt: after(asOf, bakeMs),

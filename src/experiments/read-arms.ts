@@ -1,8 +1,9 @@
 import type { Db } from '../db/index.js';
-import { FAILED_IN_ARM_SQL, latestOutcomes } from '../interactions/index.js';
+import { FAILED_IN_ARM_SQL, outcomesOf } from '../interactions/index.js';
 import { type CutSums, readOutcomeSums } from '../outcomes/index.js';
-import { digestOf } from '../policy/index.js';
+import { digestOf, type MeasuredMetric } from '../policy/index.js';
 import { type ArmSums, checkArmSums } from '../stats/index.js';
+import { CUT_SQL } from './cut-sql.js';
 
 export interface CutRequest {
   experimentId: string;
@@ -14,6 +15,10 @@ export interface CutRequest {
   feedbackWindowMs: number;
   /** Share of a rating's range from which it is positive. */
   minRating: number;
+  /** What says what an outcome is; positive feedback when left out. */
+  primary?: MeasuredMetric;
+  /** Q of the slow_rate metrics by their names, in milliseconds. */
+  slowLimits?: Readonly<Record<string, number | null>>;
 }
 
 export interface Cut {
@@ -27,20 +32,10 @@ export interface Cut {
   digest: string;
 }
 
-const ARMS = `
-WITH exposed AS (
-  SELECT DISTINCT ON (subject) subject, arm, exposed_at, count(*) OVER (PARTITION BY subject) > 1 AS in_both
-    FROM exposures
-   WHERE experiment_id = $1 AND exposed_at <= $2
-   ORDER BY subject, exposed_at, arm
-), cut AS (
-  SELECT subject, arm, exposed_at, in_both FROM exposed WHERE exposed_at <= $3
-), asked AS (
-  SELECT i.id, i.subject, i.arm, i.response
-    FROM interactions i JOIN cut ON cut.subject = i.subject
-   WHERE i.experiment_id = $1 AND i.asked_at >= cut.exposed_at AND i.asked_at <= $3 AND i.received_at <= $2
-), outcomes AS (
-  ${latestOutcomes({ interactions: 'asked', asOf: '$2', minRating: '$4' })}
+/** The statement by which outcomes are summed, whatever says what an outcome is. */
+function armsSql(outcomes: string): string {
+  return `${CUT_SQL}, outcomes AS (
+  ${outcomes}
 ), subjects AS (
   SELECT cut.subject, cut.arm,
          cut.in_both OR coalesce(bool_or(asked.arm <> cut.arm), false) AS crossed,
@@ -70,10 +65,11 @@ SELECT arms.arm,
        coalesce(sum(s.e * s.m) FILTER (WHERE NOT s.crossed), 0) AS em,
        coalesce(max(r.requests), 0) AS requests,
        coalesce(max(r.errors), 0) AS errors
-  FROM unnest($5::text[]) AS arms (arm)
+  FROM unnest($4::text[]) AS arms (arm)
   LEFT JOIN subjects s ON s.arm = arms.arm
   LEFT JOIN requests r ON r.arm = arms.arm
  GROUP BY arms.arm`;
+}
 
 /**
  * Reads both arms of an experiment as they stood at T: by assigned arm, whatever version answered; interactions asked since
@@ -81,7 +77,9 @@ SELECT arms.arm,
  * failures count all requests of the arm up to T. From the sums that are kept where they are, from rows otherwise.
  */
 export async function readArms(db: { pool: Pick<Db['pool'], 'query'> }, request: CutRequest): Promise<Cut> {
-  const { experimentId, ...cut } = request;
+  const { experimentId, primary, ...cut } = request;
+  // Sums are kept of positive feedback.
+  if (primary !== undefined && primary.kind !== 'positive_feedback') return recountArms(db, request);
   const sums = await readOutcomeSums(db, { ...cut, experimentIds: [experimentId] });
   const found = sums.get(experimentId);
   return found === undefined ? recountArms(db, request) : cutOf(request, found, 'sums');
@@ -89,14 +87,13 @@ export async function readArms(db: { pool: Pick<Db['pool'], 'query'> }, request:
 
 /** `readArms`, always from rows, in one statement and so from one snapshot: what the sums have to agree with. */
 export async function recountArms(db: { pool: Pick<Db['pool'], 'query'> }, request: CutRequest): Promise<Cut> {
-  const { experimentId, secondArm, asOf, feedbackWindowMs, minRating } = request;
-  const { rows } = await db.pool.query<Record<string, string>>(ARMS, [
-    experimentId,
-    asOf,
-    new Date(asOf.getTime() - feedbackWindowMs),
-    minRating,
-    ['champion', secondArm],
-  ]);
+  const { experimentId, secondArm, asOf, feedbackWindowMs, minRating, primary, slowLimits = {} } = request;
+  const from = new Date(asOf.getTime() - feedbackWindowMs);
+  const parameters: unknown[] = [experimentId, asOf, from, ['champion', secondArm]];
+  const parameter = (value: unknown) => `$${parameters.push(value)}`;
+  const names = { interactions: 'asked', asOf: '$2', minRating, parameter, slowLimits };
+  const outcomes = outcomesOf(primary ?? { kind: 'positive_feedback', name: 'positive_feedback' }, names);
+  const { rows } = await db.pool.query<Record<string, string>>(armsSql(outcomes), parameters);
   const numbers = (arm: string) => {
     const { arm: _arm, ...sums } = rows.find((row) => row.arm === arm)!;
     // Postgres answers counts and sums as text.

@@ -3,12 +3,23 @@ import { UnderstudyError } from '../errors.js';
 import { type Policy, parsePolicy } from '../policy/index.js';
 import { changeRoute, changeThatStarted, readRoute } from '../routing/index.js';
 import { assertServable } from '../serving/index.js';
-import { initialInformation, type Prior } from '../stats/index.js';
+import type { Prior } from '../stats/index.js';
 import { maxInformationOf, plannedBoundaries } from './boundary.js';
 import { championHistory } from './champion-history.js';
-import { type Experiment, endRows, type FrozenSettings, ruleOf, termsOf, toExperiment } from './experiment.js';
+import {
+  type Experiment,
+  endRows,
+  type FrozenSettings,
+  ruleOf,
+  settingsOf,
+  slowRatioOf,
+  termsOf,
+  toExperiment,
+} from './experiment.js';
 import { experimentIdOf } from './experiment-id.js';
+import { informationAtStart, withoutHistory } from './initial-information.js';
 import { movedByOther, type RouteChangedByOther } from './route-move.js';
+import { slowLimit, slowLimitsOfMetrics } from './slow-requests.js';
 import { banditOf, isBandit } from './take-bandit-look.js';
 
 export type StartedExperiment =
@@ -45,6 +56,8 @@ export async function startExperiment(
     return (await findStarted(db, cycleId)) ?? movedByOther(db, model);
 
   const policy = parsePolicy(cycle.policy);
+  const settings = { ...freeze(policy), ...(await freezeSlowLimits(db, policy, route.champion, asOf)) };
+  const { share } = policy.experiment;
   const experiment: Experiment = {
     id,
     model,
@@ -52,11 +65,11 @@ export async function startExperiment(
     kind: 'ab',
     champion: route.champion,
     challenger: candidate,
-    share: policy.experiment.share,
-    settings: freeze(policy),
+    share,
+    settings,
     policyDigest: cycle.policyDigest,
     sandbox: cycle.sandbox,
-    prior: await priorOf(db, { model, version: route.champion, asOf, minRating: policy.curation.min_rating }),
+    prior: await priorOf(db, { model, version: route.champion, asOf, share, settings }),
     startedAt: asOf,
     minEndsAt: after(asOf, policy.experiment.min_duration),
     maxEndsAt: after(asOf, policy.experiment.max_duration),
@@ -93,7 +106,7 @@ export async function insertExperiment(tx: Tx, experiment: Experiment): Promise<
       settings: settings as unknown as Prisma.InputJsonObject,
       p0: prior.p0,
       d0: prior.D0,
-      i0: initialInformation(prior, experiment.share),
+      i0: informationAtStart(ruleOf(experiment).primary, prior, experiment.share),
     },
   });
 }
@@ -104,8 +117,13 @@ export async function nextExperimentId(db: Db, model: string, kind: 'ab' | 'bake
 }
 
 /** The champion's last 30 days, or what stands for them when there were none. */
-export async function priorOf(db: Db, request: Parameters<typeof championHistory>[1]): Promise<Prior> {
-  return (await championHistory(db, request)) ?? { p0: 0.5, D0: 1 };
+export async function priorOf(
+  db: Db,
+  request: { model: string; version: number; asOf: Date; share: number; settings: FrozenSettings },
+): Promise<Prior> {
+  const { share, settings } = request;
+  const rule = { ...settingsOf(settings.experiment), share };
+  return (await championHistory(db, request)) ?? withoutHistory(rule.primary, maxInformationOf(rule), share);
 }
 
 /** Throws `unknown_version`, `version_rejected` or `adapter_dropped`. */
@@ -125,6 +143,23 @@ export function after(start: Date, milliseconds: number): Date {
 
 function freeze(policy: Policy): FrozenSettings {
   return { experiment: policy.experiment, promotion: policy.promotion, min_rating: policy.curation.min_rating };
+}
+
+/** Q of the slow_rate guardrail and metrics, where there are any. */
+async function freezeSlowLimits(
+  db: Db,
+  policy: Policy,
+  version: number,
+  asOf: Date,
+): Promise<Pick<FrozenSettings, 'slow_limit_ms' | 'slow_limits_ms'>> {
+  const maxRatio = slowRatioOf(policy.experiment);
+  const limits = await slowLimitsOfMetrics(db, policy, version, asOf);
+  return {
+    ...(maxRatio !== undefined && {
+      slow_limit_ms: await slowLimit(db, { model: policy.name, version, asOf, maxRatio }),
+    }),
+    ...(Object.keys(limits).length > 0 && { slow_limits_ms: limits }),
+  };
 }
 
 async function findStarted(db: Db, cycleId: string): Promise<StartedExperiment | null> {
@@ -158,14 +193,17 @@ function ruleEvidence(experiment: Experiment): Record<string, unknown> {
 /** An experiment starts on the evaluation; of its own it has nothing yet but the boundaries it will be held against. */
 async function startEvidence(db: Db, experiment: Experiment): Promise<Record<string, unknown>> {
   const gate = await db.prisma.evaluation.findUnique({ where: { cycleId: experiment.cycleId } });
+  const { primary } = ruleOf(experiment);
   return {
     experiment: experiment.id,
     kind: experiment.kind,
     n: { champion: 0, challenger: 0 },
     interval: null,
     ...ruleEvidence(experiment),
-    i0: initialInformation(experiment.prior, experiment.share),
+    i0: informationAtStart(primary, experiment.prior, experiment.share),
     share: experiment.share,
+    ...(primary && { primary: primary.name }),
+    ...(experiment.settings.slow_limit_ms !== undefined && { slow_limit_ms: experiment.settings.slow_limit_ms }),
     terms: termsOf(experiment),
     evaluation:
       gate === null

@@ -4,7 +4,7 @@ import { decideAtLook, type LookInput } from './decide.js';
 import { type Experiment, plannedEnd, readExperiment, ruleOf } from './experiment.js';
 import { extendedBy, type LookEvidence, lookRow, toStored } from './look-row.js';
 import { readPastLooks } from './past-looks.js';
-import { readArms } from './read-arms.js';
+import { readCut } from './read-cut.js';
 import { foundChange, movedByOther, type RouteChangedByOther } from './route-move.js';
 import { isBandit, takeBanditLook } from './take-bandit-look.js';
 
@@ -51,13 +51,7 @@ export async function takeLook(
   }
 
   const settings = ruleOf(experiment);
-  const cut = await readArms(db, {
-    experimentId,
-    secondArm: 'challenger',
-    asOf,
-    feedbackWindowMs: experiment.settings.experiment.feedback_window,
-    minRating: experiment.settings.min_rating,
-  });
+  const { digest: cutDigest, second, ...cut } = await readCut(db, experiment, asOf);
   const startedAt = experiment.startedAt.getTime();
   const look: LookInput = {
     settings,
@@ -65,13 +59,12 @@ export async function takeLook(
     asOf: asOf.getTime(),
     last: input.isLast || asOf >= experiment.maxEndsAt,
     ...extendedBy(experiment.maxEndsAt.getTime() - plannedEnd(experiment).getTime()),
-    champion: cut.champion,
-    challenger: cut.second,
-    crossed: cut.crossed,
+    ...cut,
+    challenger: second,
     prior: experiment.prior,
     ...(settings.test === 'group_sequential' && { past: await readPastLooks(db, experimentId, k) }),
   };
-  const facts = { experimentId, k, policyDigest: experiment.policyDigest, cutDigest: cut.digest };
+  const facts = { experimentId, k, policyDigest: experiment.policyDigest, cutDigest };
   await db.prisma.look.createMany({
     data: toStored(lookRow(facts, look, decideAtLook(look))),
     // Two at once: the first one stands.

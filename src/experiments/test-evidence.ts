@@ -1,11 +1,12 @@
 import type { Db } from '../db/index.js';
-import { clusteredInterval, clusteredTest } from '../stats/index.js';
+import { clusteredInterval } from '../stats/index.js';
 import { boundaryOf } from './boundary.js';
 import { type Experiment, ruleOf } from './experiment.js';
 import { countsOf } from './judge-experiment.js';
 import type { LookEvidence } from './look-row.js';
-import { readArms } from './read-arms.js';
+import { readCut } from './read-cut.js';
 import { type BanditEvidence, isBandit } from './take-bandit-look.js';
+import { testPrimary } from './test-primary.js';
 
 /**
  * The numbers a move of the route rests on when it ends an A/B test: those of the newest look, or before the first look
@@ -42,17 +43,11 @@ export async function testEvidence(
       look_digest: look.digest,
     };
   }
-  const { settings } = experiment;
-  const cut = await readArms(db, {
-    experimentId: experiment.id,
-    secondArm: 'challenger',
-    asOf,
-    feedbackWindowMs: settings.experiment.feedback_window,
-    minRating: settings.min_rating,
-  });
-  const test = clusteredTest(cut.champion, cut.second);
+  const rule = ruleOf(experiment);
+  const { second: challenger, ...cut } = await readCut(db, experiment, asOf);
+  const test = testPrimary({ ...cut, challenger }, rule.primary);
   // What a look now would be held against, although this is none.
-  const { c: boundary, tau } = boundaryOf({ settings: ruleOf(experiment), last: false }, test.information);
+  const { c: boundary, tau } = boundaryOf({ settings: rule, last: false }, test.information);
   const interval = boundary === null ? null : clusteredInterval(test, boundary);
   return {
     experiment: experiment.id,
@@ -60,7 +55,7 @@ export async function testEvidence(
     look: null,
     as_of: asOf.toISOString(),
     cut: cut.digest,
-    ...countsOf('challenger', cut.champion, cut.second),
+    ...countsOf('challenger', cut.champion, challenger),
     crossed: cut.crossed,
     delta: test.delta,
     z: test.z,

@@ -1,8 +1,8 @@
 import type { Db } from '../db/index.js';
 import { changesThatExtended, changeThatLeft, changeThatStarted, type RouteChangeRecord } from '../routing/index.js';
-import { initialInformation } from '../stats/index.js';
-import { type Experiment, plannedEnd, termsOf, toExperiment } from './experiment.js';
+import { type Experiment, plannedEnd, ruleOf, termsOf, toExperiment } from './experiment.js';
 import { type Extension, extensionOf, sum } from './extension.js';
+import { informationAtStart } from './initial-information.js';
 import type { LookRow } from './look-row.js';
 import { differences, type Misfit } from './misfits.js';
 import { isBandit, reasonToPromote } from './take-bandit-look.js';
@@ -65,7 +65,7 @@ function verifyTerms(
   const latest = new Date(plannedEnd(experiment).getTime() + sum(extensions));
   const terms = started?.evidence.terms;
   return [
-    ...differences('i0', i0, initialInformation(prior, share)),
+    ...differences('i0', i0, informationAtStart(ruleOf(experiment).primary, prior, share)),
     ...differences('min_ends_at', experiment.minEndsAt.toISOString(), earliest.toISOString()),
     ...differences('max_ends_at', experiment.maxEndsAt.toISOString(), latest.toISOString()),
     // Changes from before there were terms in them have none.

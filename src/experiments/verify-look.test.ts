@@ -1,20 +1,26 @@
 import { expect, test } from 'vitest';
-import { digestOf, type Policy, parsePolicy } from '../policy/index.js';
-import { type ArmSums, checkArmSums, seededRandom } from '../stats/index.js';
+import { digestOf, type Policy, type PolicyDocument, parsePolicy } from '../policy/index.js';
+import { type ArmSums, checkArmSums, seededRandom, sumArm, sumMetrics } from '../stats/index.js';
 import { decideAtLook } from './decide.js';
 import { type Experiment, ruleOf } from './experiment.js';
 import { digestOfLook, type LookRow, lookRow } from './look-row.js';
 import { lookTimes } from './look-times.js';
+import type { MeasuredArm } from './metric-sums-sql.js';
 import { toPastLook } from './past-looks.js';
+import { digestOfCut } from './read-cut.js';
 import { verifyLook } from './verify-look.js';
 
 const START = Date.UTC(2026, 10, 1);
 type Random = ReturnType<typeof seededRandom>;
 
-function experimentOf(test: Policy['experiment']['test'], prior: Experiment['prior']): Experiment {
+function experimentOf(
+  test: Policy['experiment']['test'],
+  prior: Experiment['prior'],
+  more: Partial<PolicyDocument['experiment']> = {},
+): Experiment {
   const policy = parsePolicy({
     ...{ name: 'm', base_model: 'b', upstream: { base_url: 'http://127.0.0.1:9', model: 'b' } },
-    experiment: { test, min_samples_per_arm: 60, min_subjects_per_arm: 20 },
+    experiment: { test, min_samples_per_arm: 60, min_subjects_per_arm: 20, ...more },
   });
   const { experiment, promotion, curation } = policy;
   return {
@@ -177,4 +183,100 @@ test('the field that was forged is named, with what it has to be', () => {
   expect(verifyLook({ ...look, champion: { ...(look.champion as object), x: 1e9 } }, experiment, looks)).toContainEqual(
     expect.objectContaining({ field: 'evidence.input', expected: expect.stringMatching(/cannot have x/) }),
   );
+});
+
+/** Two looks at an experiment with metrics: one of them, no share, decides; another and the slow requests are guarded. */
+function simulateMetrics(): { experiment: Experiment; looks: LookRow[] } {
+  const experiment = experimentOf(
+    'group_sequential',
+    { p0: 0.5, D0: 0.04 },
+    {
+      primary: 'overall',
+      metrics: [
+        { kind: 'score', name: 'quality', score: 'quality' },
+        { kind: 'latency' },
+        { kind: 'cost_per_answer', prompt_per_million: 1, completion_per_million: 1 },
+        { kind: 'composite', name: 'overall', weights: { quality: 1, latency: -0.001 } },
+      ],
+      guardrails: [
+        { metric: 'latency', margin: 50 },
+        { metric: 'slow_rate', max_ratio: 2 },
+      ],
+    },
+  );
+  experiment.settings.slow_limit_ms = 250;
+  const random = seededRandom(3);
+  const settings = ruleOf(experiment);
+  const looks: LookRow[] = [];
+  const arms = [0, 0.05].map((better) => ({ better, subjects: [] as { x: number; m: number }[][] }));
+  for (const [i, at] of lookTimes(settings, START).slice(0, 2).entries()) {
+    const [champion, challenger] = arms.map(({ better, subjects }) => {
+      for (let s = 0; s < (better > 0 ? 60 : 540); s++) {
+        const m = 1 + Math.floor(random() * 3);
+        subjects.push([
+          { m, x: m * (0.5 + better + 0.3 * (random() - 0.5)) },
+          { m, x: m * (200 + 20 * random()) },
+          { m: 0, x: 0 },
+        ]);
+      }
+      const n = subjects.reduce((sum, [quality]) => sum + quality!.m, 0);
+      const counted = { n, subjects: subjects.length };
+      return {
+        sums: sumArm(
+          subjects.map(([quality]) => ({ e: quality!.m, m: quality!.m, x: 0 })),
+          { requests: n, slow: 1 },
+        ),
+        measured: { ...sumMetrics(subjects), measured: [counted, counted, { n: 0, subjects: 0 }] },
+      };
+    }) as unknown as [Drawn, Drawn];
+    const asOf = new Date(at);
+    const measured = {
+      names: ['quality', 'latency', 'cost_per_answer'],
+      champion: champion.measured,
+      challenger: challenger.measured,
+    };
+    const sums = { champion: champion.sums, crossed: 0, measured, slowLimitMs: 250 };
+    const look = {
+      ...{ settings, startedAt: START, asOf: at, last: false, prior: experiment.prior },
+      ...{ ...sums, challenger: challenger.sums },
+      past: looks.filter(({ tested }) => tested).map(toPastLook),
+    };
+    const cutDigest = digestOfCut(experiment.id, asOf, { ...sums, second: challenger.sums });
+    const facts = { experimentId: experiment.id, k: i + 1, policyDigest: experiment.policyDigest, cutDigest };
+    looks.push(throughStorage(lookRow(facts, look, decideAtLook(look))));
+  }
+  return { experiment, looks };
+}
+
+type Drawn = { sums: ArmSums; measured: MeasuredArm };
+
+test('a look with metrics is accepted, and every field of it that is forged is found without the digest of the row', () => {
+  const { experiment, looks } = simulateMetrics();
+  expect(looks.map(({ tested }) => tested)).toEqual([true, true]);
+  expect(looks[0]!.evidence).toMatchObject({
+    figures: {
+      metrics: [
+        { name: 'quality' },
+        { name: 'latency' },
+        { name: 'cost_per_answer', delta: null },
+        { name: 'overall' },
+      ],
+      harm: {
+        tested: true,
+        guardrails: [
+          { metric: 'latency', shown: true },
+          { metric: 'slow_rate', limit: 0.05 },
+        ],
+      },
+    },
+  });
+  for (const look of looks) expect(verifyLook(look, experiment, looks)).toEqual([]);
+  const [look] = looks as [LookRow];
+  const { digest: _digest, ...rest } = look;
+  const paths = leaves(rest);
+  expect(paths.length).toBeGreaterThan(200);
+  for (const path of paths) {
+    const bad = { ...forge(look, path), digest: null };
+    expect(verifyLook(bad, experiment, [bad, ...looks.slice(1)]).length, path.join('.')).toBeGreaterThan(0);
+  }
 });

@@ -1,4 +1,3 @@
-import { digestOf } from '../policy/index.js';
 import { decideAtLook, type LookDecision, type LookInput } from './decide.js';
 import { type Experiment, ruleOf } from './experiment.js';
 import { type Extension, sum } from './extension.js';
@@ -6,6 +5,7 @@ import { columnsOf, digestOfLook, extendedBy, type LookEvidence, type LookRow } 
 import { extended, isLastLook, lookTimes } from './look-times.js';
 import { differences, type Misfit } from './misfits.js';
 import { toPastLook } from './past-looks.js';
+import { digestOfCut, type LookCut } from './read-cut.js';
 
 /**
  * Makes the decision of a stored look again, from its row, and names every field that does not fit: sums and their digest,
@@ -27,6 +27,9 @@ export function verifyLook(
   // An extension counts for the looks that come after it.
   const extendedMs = sum(extensions.filter((extension) => extension.asOf <= asOf));
   const schedule = extended(settings, extendedMs);
+  // Without a Q of the champion's history there is one for each look, which the digest of the cut holds.
+  const { slow_limit_ms: frozenLimit } = experiment.settings;
+  const slowLimitMs = frozenLimit === null ? (input.slowLimitMs ?? null) : frozenLimit;
   const frozen = {
     settings,
     startedAt: experiment.startedAt.getTime(),
@@ -34,16 +37,20 @@ export function verifyLook(
     last: isLastLook(schedule, experiment.startedAt.getTime(), asOf),
     ...extendedBy(extendedMs),
     prior: experiment.prior,
+    ...(slowLimitMs !== undefined && { slowLimitMs }),
+    // What was measured is an input as the sums are: the digest of the cut holds both.
+    ...(settings.metrics && { measured: input.measured }),
     ...(settings.test === 'group_sequential' && { past: past.map(toPastLook) }),
   };
   const cut = {
-    ...{ experiment: row.experimentId, asOf: row.takenAt.toISOString() },
     ...{ champion: row.champion, second: row.challenger, crossed: row.crossed },
-  };
+    ...(input.measured !== undefined && { measured: input.measured }),
+    ...(input.slowLimitMs !== undefined && { slowLimitMs: input.slowLimitMs }),
+  } as LookCut;
   const misfits = [
     ...differences('evidence.input', input, frozen),
     ...differences('policy_digest', row.policyDigest, experiment.policyDigest),
-    ...differences('cut_digest', row.cutDigest, digestOf(cut)),
+    ...differences('cut_digest', row.cutDigest, digestOfCut(row.experimentId, row.takenAt, cut)),
     ...whenPlanned(row, schedule, experiment),
   ];
   const decision = decideAgain(input, row);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { UnderstudyError } from '../errors.js';
 import { duration, formatDuration } from './duration.js';
+import { metric, misdeclared } from './metrics.js';
 
 /** The shortest A/B test of a model that is not a sandbox: 48 hours, so that day and night are both in it twice. */
 export const FLOOR_MS = 48 * 3_600_000;
@@ -98,6 +99,22 @@ const evaluation = z.strictObject({
   non_inferiority_margin: z.number().min(0).max(1).default(0.02),
 });
 
+/** What a promotion must not cost. */
+const guardrail = z.union(
+  [
+    /** Failed requests: at most this much more of them than the champion's (absolute). Stops the experiment when it is certain. */
+    z.strictObject({ metric: z.literal('error_rate'), margin: z.number().gt(0).lt(1) }),
+    /** Slow requests, over max_ratio times the champion's 95th percentile: shown to be fewer than 5 %, or no promotion. */
+    z.strictObject({ metric: z.literal('slow_rate'), max_ratio: z.number().gte(1).max(100) }),
+    /** A declared metric: at most this much worse than the champion's, in its own unit. Stops the experiment when it is certain. */
+    z.strictObject({
+      metric: z.string().refine(isNotBuiltIn, 'takes a margin below 1 (error_rate) or max_ratio (slow_rate)'),
+      margin: z.number().gt(0),
+    }),
+  ],
+  { error: 'must be {metric: error_rate, margin}, {metric: slow_rate, max_ratio} or {metric: one of metrics, margin}' },
+);
+
 const experiment = z.strictObject({
   /**
    * `test`: the share is constant and a z-test decides. `bandit`: at every look the share follows the probability that the
@@ -113,7 +130,10 @@ const experiment = z.strictObject({
       drop_at: z.number().gt(0).lt(0.5).default(0.05),
     })
     .prefault({}),
-  primary: z.literal('positive_feedback').default('positive_feedback'),
+  /** The metric that decides: `positive_feedback`, or the name of one of `metrics`. */
+  primary: z.string().max(64).default('positive_feedback'),
+  /** What is measured at every look. */
+  metrics: z.array(metric).max(20).default([]),
   /** Share of subjects on the challenger. */
   share: share.default(0.1),
   min_duration: duration.prefault('48h'),
@@ -127,18 +147,19 @@ const experiment = z.strictObject({
   /** Two-sided; the decision is one-sided at alpha/2. */
   alpha: probability.default(0.05),
   power: probability.default(0.8),
-  /** Absolute difference that is worth a promotion. */
-  min_effect: z.number().min(0).lt(1).default(0.02),
+  /** Absolute difference that is worth a promotion, in the unit of `primary`. */
+  min_effect: z.number().min(0).default(0.02),
   /** Absolute difference the test is planned for; larger than min_effect. */
-  target_effect: z.number().gt(0).lt(1).default(0.05),
+  target_effect: z.number().gt(0).default(0.05),
   /**
    * `group_sequential`: every planned look may decide, each with its part of alpha (O'Brien-Fleming type spending);
    * `fixed`: one look with all of alpha, the first at which all floors hold.
    */
   test: z.enum(['group_sequential', 'fixed']).default('group_sequential'),
   guardrails: z
-    .array(z.strictObject({ metric: z.literal('error_rate'), margin: z.number().gt(0).lt(1) }))
-    .max(1)
+    .array(guardrail)
+    .max(10)
+    .refine(isEachOnce, 'names a metric twice')
     .default([{ metric: 'error_rate', margin: 0.01 }]),
 });
 
@@ -147,8 +168,11 @@ const promotion = z.strictObject({
   /** How long the holdback stays on the previous champion after a promotion. */
   bake: duration.prefault('24h'),
   holdback: share.default(0.1),
-  /** The promotion is undone when the new champion is worse than the holdback by more than this (always-valid upper bound). */
-  max_degradation: z.number().min(0).lt(1).default(0.01),
+  /**
+   * The promotion is undone when the new champion is worse than the holdback by more than this (always-valid upper bound), in
+   * the unit of `experiment.primary`.
+   */
+  max_degradation: z.number().min(0).default(0.01),
   /** After a promotion, a conversation that was under way stays on its version for so long. Nothing else is held up by it. */
   session_stickiness: duration.prefault('30m'),
 });
@@ -214,6 +238,8 @@ export const policySchema = z
         message: 'must not be shorter than min_duration',
       });
     }
+    for (const { path, message } of misdeclared(experiment))
+      context.addIssue({ code: 'custom', path: ['experiment', path], message });
     if (experiment.look_every < 1_000) {
       context.addIssue({ code: 'custom', path: ['experiment', 'look_every'], message: 'must be at least 1s' });
     }
@@ -263,6 +289,14 @@ function isPlainUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { username, password, search, hash } = new URL(text);
   return [username, password, search, hash].every((part) => part === '');
+}
+
+function isEachOnce(guardrails: readonly { metric: string }[]): boolean {
+  return new Set(guardrails.map(({ metric }) => metric)).size === guardrails.length;
+}
+
+function isNotBuiltIn(name: string): boolean {
+  return name !== 'error_rate' && name !== 'slow_rate';
 }
 
 function isRegExp(source: string): boolean {

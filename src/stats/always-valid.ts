@@ -37,10 +37,18 @@ export interface Prior {
  * @param share of the smaller arm: the challenger's, or the holdback's in a bake; 0 < share < 1
  */
 export function initialInformation(prior: Prior | null, share: number): number {
-  if (!(share > 0 && share < 1)) throw new RangeError(`a share is above 0 and below 1, not ${share}`);
   const { p0, D0 } = prior !== null && prior.p0 > 0 && prior.p0 < 1 ? prior : { p0: 0.5, D0: 1 };
   const design = D0 >= 1 && Number.isFinite(D0) ? D0 : 1;
-  return 1 / (p0 * (1 - p0) * design * (1 / 100 + share / (100 * (1 - share))));
+  return informationOfHundred(p0 * (1 - p0) * design, share);
+}
+
+/**
+ * The information when the arm of share s has 100 outcomes, of which one has this variance, with what outcomes of one subject
+ * have in common.
+ */
+export function informationOfHundred(variance: number, share: number): number {
+  if (!(share > 0 && share < 1)) throw new RangeError(`a share is above 0 and below 1, not ${share}`);
+  return 1 / (variance * (1 / 100 + share / (100 * (1 - share))));
 }
 
 /** One arm for an always-valid bound: counts and design effect (1 where trials are independent). */

@@ -31,4 +31,5 @@ export * from './spending.js';
 export * from './student-t.js';
 export * from './thompson.js';
 export * from './two-proportions.js';
+export * from './weighted-test.js';
 export * from './welch.js';

@@ -5,7 +5,7 @@ import {
   groupSequentialPower,
 } from './group-sequential-plan.js';
 import { normalIsf, normalSf } from './normal.js';
-import { type ArmSizes, fixedMaxInformation, outcomesForInformation } from './planning.js';
+import { type ArmSizes, fixedMaxInformation, outcomesForVariance } from './planning.js';
 
 export interface PlanInput extends GroupSequentialSettings {
   readonly test: 'fixed' | 'group_sequential';
@@ -28,6 +28,11 @@ export interface Traffic {
   readonly design: number;
   /** different subjects with an outcome within `max_duration` */
   readonly subjects: number;
+  /**
+   * of one outcome, with what those of one subject have in common, where outcomes are not 0 or 1; `positive` and `design` then
+   * say nothing
+   */
+  readonly variance?: number;
 }
 
 export interface ExperimentPlan {
@@ -46,7 +51,7 @@ export interface ExperimentPlan {
   readonly outcomes: ArmSizes;
   /** chance of a promotion by `max_duration` if the challenger is better by `target_effect` */
   readonly power: number;
-  /** least effect that is promoted with the power asked for; null when none below 1 is */
+  /** least effect that is promoted with the power asked for; null when none below 1, or a thousand times the target, is */
   readonly detectable: number | null;
   /** average days to the end at `target_effect`, and when both are alike */
   readonly expectedDays: { readonly atTarget: number; readonly atNone: number };
@@ -65,7 +70,8 @@ export function planExperiment(input: PlanInput): ExperimentPlan {
   checkTraffic(input);
   const maxInformation = test === 'fixed' ? fixedMaxInformation(input) : groupSequentialMaxInformation(input);
   const pooled = (s: number) => Math.min(1 - 1e-9, Math.max(1e-9, traffic.positive + s * targetEffect));
-  const perDay = (s: number) => (traffic.outcomesPerDay * s * (1 - s)) / (pooled(s) * (1 - pooled(s)) * traffic.design);
+  const variance = (s: number) => traffic.variance ?? pooled(s) * (1 - pooled(s)) * traffic.design;
+  const perDay = (s: number) => (traffic.outcomesPerDay * s * (1 - s)) / variance(s);
   const informationAtEnd = perDay(share) * maxDays;
   const daysToMaxInformation = maxInformation / perDay(share);
   const smaller = Math.min(share, 1 - share);
@@ -79,18 +85,18 @@ export function planExperiment(input: PlanInput): ExperimentPlan {
     ...{ maxInformation, informationAtEnd, fraction: informationAtEnd / maxInformation },
     ...{ daysToMaxInformation, daysToFloors },
     finishes: daysToMaxInformation <= maxDays && daysToFloors <= maxDays,
-    outcomes: outcomesForInformation(maxInformation, pooled(share), share, traffic.design),
+    outcomes: outcomesForVariance(maxInformation, variance(share), share),
     power: atTarget.power,
-    detectable: leastEffect((effect) => outcome(effect).power - power),
+    detectable: leastEffect((effect) => outcome(effect).power - power, input),
     expectedDays: { atTarget: atTarget.days, atNone: outcome(0).days },
     shareToFinish: leastShare((s) => perDay(s) * maxDays - maxInformation),
   };
 }
 
 function checkTraffic({ maxDays, share, traffic }: PlanInput): void {
-  const { outcomesPerDay, positive, design, subjects } = traffic;
+  const { outcomesPerDay, positive, design, subjects, variance = 1 } = traffic;
   if (!(share > 0 && share < 1 && maxDays > 0)) throw new RangeError(`no experiment of ${maxDays} days at ${share}`);
-  if (!(outcomesPerDay > 0 && subjects > 0 && design >= 1 && positive >= 0 && positive <= 1))
+  if (!(outcomesPerDay > 0 && subjects > 0 && variance > 0 && design >= 1 && positive >= 0 && positive <= 1))
     throw new RangeError('traffic has outcomes and subjects, a positive share and a design effect of at least 1');
 }
 
@@ -122,8 +128,10 @@ function outcomeAt(input: PlanInput, prospects: Prospects, effect: number): { po
   return { power: rule.everUpper, days: rule.expectedFraction * maxDays };
 }
 
-function leastEffect(excess: (effect: number) => number): number | null {
-  if (excess(1) < 0) return null;
-  const [low, high] = bracketRoot(excess, 0, 0.01);
-  return findRoot(excess, low, high, 1e-9);
+/** Shares differ by at most 1; of other metrics nobody looks for a thousand times what they hope for. */
+function leastEffect(excess: (effect: number) => number, { traffic, targetEffect }: PlanInput): number | null {
+  const share = traffic.variance === undefined;
+  if (excess(share ? 1 : 1000 * targetEffect) < 0) return null;
+  const [low, high] = bracketRoot(excess, 0, share ? 0.01 : targetEffect / 5);
+  return findRoot(excess, low, high, share ? 1e-9 : targetEffect * 1e-8);
 }

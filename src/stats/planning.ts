@@ -37,7 +37,12 @@ export interface ArmSizes {
  * positive share of both arms together, D the expected design effect.
  */
 export function outcomesForInformation(information: number, pooled: number, share: number, design = 1): ArmSizes {
-  const challenger = information * pooled * (1 - pooled) * design * (1 / (1 - share));
+  return outcomesForVariance(information, pooled * (1 - pooled) * design, share);
+}
+
+/** The same for outcomes of which one has this variance, with what those of one subject have in common. */
+export function outcomesForVariance(information: number, variance: number, share: number): ArmSizes {
+  const challenger = information * variance * (1 / (1 - share));
   return { champion: Math.ceil((challenger * (1 - share)) / share), challenger: Math.ceil(challenger) };
 }
 

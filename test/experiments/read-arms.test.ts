@@ -316,7 +316,11 @@ describe('readArms', () => {
 });
 
 describe('championHistory', () => {
-  const HISTORY = { version: 1, minRating: 0.75, asOf: at(0) };
+  const HISTORY = {
+    version: 1,
+    settings: { experiment: { primary: 'positive_feedback' }, min_rating: 0.75 },
+    asOf: at(0),
+  };
   const day = 86_400;
 
   it('knows the positive share and the design effect of what the version answered in the last 30 days', async () => {

@@ -106,6 +106,9 @@ export interface SeededInteraction {
   version?: number | null;
   status?: 'complete' | 'incomplete' | 'failed';
   answer?: string;
+  latencyMs?: number | null;
+  /** Prompt and completion. */
+  tokens?: [number, number];
   /** The champion answered because the arm's version could not. */
   fallBack?: boolean;
 }
@@ -115,6 +118,8 @@ export interface SeededFeedback {
   interactionId: string;
   kind: string;
   body: object;
+  /** `user` unless given. */
+  source?: string;
   receivedAt: Date;
   retractedAt?: Date | null;
 }
@@ -138,10 +143,11 @@ export async function insertInteractions(db: Db, rows: SeededInteraction[]): Pro
   const filled = rows.map((row) => ({ ...row, id: row.id ?? uuid7(row.askedAt) }));
   await db.pool.query(
     `INSERT INTO interactions (id, model, asked_at, received_at, subject, experiment_id, arm, assigned_version, version, status,
-                               request, response, tags, digest)
-     SELECT id, model, asked_at, received_at, subject, experiment_id, arm, assigned_version, version, status, '{}', response, tags, ''
+                               request, response, latency_ms, prompt_tokens, completion_tokens, tags, digest)
+     SELECT id, model, asked_at, received_at, subject, experiment_id, arm, assigned_version, version, status, '{}', response,
+            latency_ms, prompt_tokens, completion_tokens, tags, ''
        FROM jsonb_to_recordset($1::jsonb) AS r (id uuid, model text, asked_at timestamptz, received_at timestamptz, subject text,
-         experiment_id uuid, arm text, assigned_version integer, version integer, status text, response jsonb, tags jsonb)`,
+         experiment_id uuid, arm text, assigned_version integer, version integer, status text, response jsonb, latency_ms integer, prompt_tokens integer, completion_tokens integer, tags jsonb)`,
     [
       JSON.stringify(
         filled.map((row) => ({
@@ -155,6 +161,9 @@ export async function insertInteractions(db: Db, rows: SeededInteraction[]): Pro
           assigned_version: row.assignedVersion ?? null,
           version: row.version === undefined ? (row.assignedVersion ?? null) : row.version,
           status: row.status ?? 'complete',
+          latency_ms: row.latencyMs ?? null,
+          prompt_tokens: row.tokens?.[0] ?? null,
+          completion_tokens: row.tokens?.[1] ?? null,
           tags: row.fallBack ? { [FALLBACK_TAG]: 'true' } : {},
           response: { choices: [{ index: 0, message: { role: 'assistant', content: row.answer ?? 'an answer' } }] },
         })),
@@ -167,8 +176,8 @@ export async function insertInteractions(db: Db, rows: SeededInteraction[]): Pro
 export async function insertFeedback(db: Db, rows: SeededFeedback[]): Promise<void> {
   await db.pool.query(
     `INSERT INTO feedback (id, interaction_id, kind, body, source, given_at, received_at, retracted_at, digest)
-     SELECT id, interaction_id, kind, body, 'user', received_at, received_at, retracted_at, ''
-       FROM jsonb_to_recordset($1::jsonb) AS r (id uuid, interaction_id uuid, kind text, body jsonb, received_at timestamptz,
+     SELECT id, interaction_id, kind, body, source, received_at, received_at, retracted_at, ''
+       FROM jsonb_to_recordset($1::jsonb) AS r (id uuid, interaction_id uuid, kind text, body jsonb, source text, received_at timestamptz,
          retracted_at timestamptz)`,
     [
       JSON.stringify(
@@ -177,6 +186,7 @@ export async function insertFeedback(db: Db, rows: SeededFeedback[]): Promise<vo
           interaction_id: row.interactionId,
           kind: row.kind,
           body: row.body,
+          source: row.source ?? 'user',
           received_at: row.receivedAt,
           retracted_at: row.retractedAt ?? null,
         })),
@@ -218,6 +228,8 @@ export async function fillArm(
     each?: number;
     positives: number;
     failed?: number;
+    /** Of the i-th request. */
+    latencyMs?: (i: number) => number | null;
     from: Date;
   },
 ): Promise<void> {
@@ -240,6 +252,7 @@ export async function fillArm(
       askedAt,
       assignedVersion: version,
       fallBack: i < failed,
+      latencyMs: arm.latencyMs?.(i) ?? null,
     });
     feedback.push({ interactionId: id, kind: 'thumbs', body: { value: i < positives ? 1 : -1 }, receivedAt: askedAt });
   }

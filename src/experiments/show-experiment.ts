@@ -1,0 +1,55 @@
+import type { Db } from '../db/index.js';
+import { UnderstudyError } from '../errors.js';
+import { toExperiment } from './experiment.js';
+import type { LookEvidence } from './look-row.js';
+import type { MetricFigure } from './metric-figures.js';
+
+/** An experiment with what its looks saw. */
+export interface ShownExperiment {
+  id: string;
+  kind: 'ab' | 'bake';
+  champion: number;
+  challenger: number;
+  share: number;
+  /** The metric that decides. */
+  primary: string;
+  startedAt: Date;
+  endedAt: Date | null;
+  decision: string | null;
+  reason: string | null;
+  looks: {
+    k: number;
+    takenAt: Date;
+    decision: string;
+    reason: string | null;
+    explanation: string;
+    /** The declared metrics. */
+    metrics: readonly MetricFigure[];
+  }[];
+}
+
+/** Reads the newest experiment of a model, or the one with this id. Throws `unknown_model`, `not_found`. */
+export async function showExperiment(db: Pick<Db, 'prisma'>, model: string, id?: string): Promise<ShownExperiment> {
+  const known = await db.prisma.model.findUnique({ where: { name: model } });
+  if (known === null) throw new UnderstudyError('unknown_model', { model });
+  const row = await db.prisma.experiment.findFirst({
+    where: { model, ...(id !== undefined && { id }) },
+    orderBy: { startedAt: 'desc' },
+  });
+  if (row === null)
+    throw new UnderstudyError('not_found', {
+      what: id === undefined ? `An experiment of "${model}"` : `Experiment ${id}`,
+    });
+  const { kind, champion, challenger, share, settings, startedAt, endedAt, decision, reason } = toExperiment(row);
+  const looks = await db.prisma.look.findMany({ where: { experimentId: row.id }, orderBy: { k: 'asc' } });
+  return {
+    ...{ id: row.id, kind, champion, challenger, share, primary: settings.experiment.primary },
+    ...{ startedAt, endedAt, decision, reason },
+    looks: looks.map((look) => {
+      const { explanation, figures } = look.evidence as unknown as LookEvidence;
+      const { k, takenAt } = look;
+      // Looks from before there were metrics, and of a bandit, have none.
+      return { k, takenAt, decision: look.decision, reason: look.reason, explanation, metrics: figures.metrics ?? [] };
+    }),
+  };
+}

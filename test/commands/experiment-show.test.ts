@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ROOT } from '#setup/toolchain.mjs';
+import { createDb, type Db } from '../../src/db/index.js';
+import { showExperiment, startExperiment, takeLook } from '../../src/experiments/index.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { fillArm, quickPolicy, seedCycle, seedModel } from '../support/experiment-data.js';
+
+const CLI = path.join(ROOT, 'dist', 'src', 'cli.js');
+const START = Date.parse('2026-11-20T12:00:00Z');
+const at = (seconds: number) => new Date(START + seconds * 1_000);
+
+let database: TestDatabase;
+let db: Db;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  db = createDb(database.url);
+});
+afterAll(async () => {
+  await db.close();
+  await database.drop();
+});
+
+function understudy(...args: string[]) {
+  const env = { ...process.env, DATABASE_URL: database.url, UNDERSTUDY_SUBJECT_KEY: 'a key of the tests, long enough' };
+  return promisify(execFile)(process.execPath, [CLI, ...args], { env }).then(
+    ({ stdout }) => ({ code: 0, stdout, stderr: '' }),
+    ({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }) => ({ code, stdout, stderr }),
+  );
+}
+
+it('shows the looks of the newest experiment and its metrics in both arms, unknown where nothing was measured', async () => {
+  const metrics = [
+    { kind: 'latency' as const },
+    { kind: 'error_rate' as const, name: 'failed' },
+    { kind: 'score' as const, name: 'quality', score: 'judge/quality' },
+  ];
+  const model = await seedModel(db, { policy: { experiment: { ...quickPolicy('m').experiment, metrics } } });
+  await expect(showExperiment(db, model)).rejects.toMatchObject({ code: 'not_found' });
+  await expect(showExperiment(db, 'nobody')).rejects.toMatchObject({ code: 'unknown_model' });
+  const cycleId = await seedCycle(db, model, at(-10));
+  const facts = await startExperiment(db, { cycleId, candidate: 2, expectedEpoch: 1, asOf: at(0) });
+  const { experimentId } = facts as { experimentId: string };
+  const common = { model, experimentId, subjects: 50, from: at(1) };
+  await fillArm(db, { ...common, arm: 'champion', version: 1, positives: 125, latencyMs: () => 120 });
+  await fillArm(db, { ...common, arm: 'challenger', version: 2, positives: 130, failed: 25, latencyMs: () => 80 });
+  await takeLook(db, { experimentId, k: 1, asOf: at(60), isLast: false });
+
+  const { code, stdout } = await understudy('experiment', 'show', model);
+  expect(code).toBe(0);
+  const lines = stdout.split('\n');
+  expect(lines[0]).toBe(`${model}: experiment ${experimentId}: version 2 against 1, share 0.5, by positive_feedback`);
+  expect(lines[1]).toBe('from 2026-11-20T12:00:00.000Z: goes on');
+  expect(lines[2]).toMatch(
+    /^look 1, 2026-11-20T12:01:00\.000Z: wait\. Goes on: not significant\. challenger 52\.0% of 250/,
+  );
+  expect(lines.slice(3, 7).map((line) => line.split(/ {2,}/))).toEqual([
+    ['metric', 'champion', 'of', 'challenger', 'of', 'difference', 'interval', 'better'],
+    ['latency', '120', '250', '80', '250', '-40', '-40 to -40', 'less'],
+    ['failed', '0.0%', '250', '10.0%', '250', '10.0%', expect.stringMatching(/^\d\.\d% to 1\d\.\d%$/), 'less'],
+    ['quality', 'unknown', '0', 'unknown', '0', 'unknown', 'unknown', 'more'],
+  ]);
+  expect(await showExperiment(db, model, experimentId)).toMatchObject({
+    looks: [{ k: 1, metrics: [{ name: 'latency' }, {}, {}] }],
+  });
+});
