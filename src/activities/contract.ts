@@ -14,6 +14,7 @@ import type {
   BakeFacts,
   ExtendedExperiment,
   LookFacts,
+  Promoted,
   RouteChangedByOther,
   RouteMove,
   StartedExperiment,
@@ -128,11 +129,11 @@ export interface Activities {
     actor: string;
     reason: string;
     forced: boolean;
+    /** In a freeze window, too; the route change says so. */
+    despiteFreeze?: boolean;
     requestId?: string;
     asOf: string;
-  }): Promise<
-    { routeChanged?: false; epoch: number; bakeExperimentId: string; bakeEndsAt: string } | RouteChangedByOther
-  >;
+  }): Promise<Promoted>;
   /** One look at the bake: champion against holdback. */
   checkBake(input: { experimentId: string; asOf: string }): Promise<BakeFacts>;
   /** The bake went well: the holdback ends, the new champion has all traffic. */

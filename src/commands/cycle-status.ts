@@ -86,6 +86,11 @@ function describe(status: CycleStatus): string {
   for (const message of status.messages) lines.push(`${message.signal} by ${message.actor ?? '?'}: ${message.note}`);
   if (status.needsOperator)
     lines.push(`NEEDS AN OPERATOR: ${status.needsOperator.step}: ${status.needsOperator.problem}`);
+  if (status.approval)
+    lines.push(
+      `WAITS FOR APPROVAL until ${status.approval.until} (${status.approval.by.length} of ${status.approval.needed}): understudy promote ${status.model} --candidate ${status.candidate} --reason …`,
+    );
+  if (status.frozenUntil) lines.push(`promotes when the freeze ends: ${status.frozenUntil}`);
   if (status.outcome) {
     const { outcome, reason, champion, evidence } = status.outcome;
     lines.push(`ended: ${outcome} (${reason}), champion ${champion ?? '–'}`);

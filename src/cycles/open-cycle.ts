@@ -23,8 +23,6 @@ export interface CyclePlan {
   approvalTimeoutMs?: number;
   /** How many different people have to ask for a promotion by hand, or approve one. */
   approvals?: number;
-  /** There are windows in which nothing is promoted. */
-  freezes?: boolean;
 }
 
 export type OpenedCycle =
@@ -134,5 +132,8 @@ function planOf({ sandbox, triggers, trainer, experiment, promotion, serving }: 
     bakeMs: promotion.bake,
     holdback: promotion.holdback,
     drainMs: serving.drain,
+    approval: promotion.approval,
+    approvalTimeoutMs: promotion.approval_timeout,
+    approvals: promotion.approvals,
   };
 }

@@ -1,6 +1,6 @@
 import type { Db } from '../db/index.js';
 import { UnderstudyError } from '../errors.js';
-import { formatDuration } from '../policy/index.js';
+import { formatDuration, freezePolicySchema, frozenUntil } from '../policy/index.js';
 import { changeRoute, changeThatStarted, readRoute } from '../routing/index.js';
 import { type Experiment, endEvidence, endRows, readExperiment, termsOf, toExperiment } from './experiment.js';
 import { movedByOther, type RouteChangedByOther } from './route-move.js';
@@ -10,11 +10,14 @@ import { testEvidence } from './test-evidence.js';
 
 export type Promoted =
   | { routeChanged?: false; epoch: number; bakeExperimentId: string; bakeEndsAt: string }
+  /** A freeze window is on; nothing was done. ISO 8601. */
+  | { routeChanged?: false; frozenUntil: string }
   | RouteChangedByOther;
 
 /**
  * Makes the challenger champion: the A/B test ends, the old champion becomes `previous` and the holdback of a bake, in
- * one transaction. Asking again answers the same. Without a look that said "promote" the change is recorded as forced.
+ * one transaction. Asking again answers the same. Without a look that said "promote" the change is recorded as forced. In a
+ * freeze window of the model's present policy nothing is promoted, unless `despiteFreeze`, which the change says.
  * Throws `promotion_too_early` before the floor unless `forced`, `version_rejected`, `not_found`.
  */
 export async function promote(
@@ -25,11 +28,12 @@ export async function promote(
     actor: string;
     reason: string;
     forced: boolean;
+    despiteFreeze?: boolean;
     requestId?: string;
     asOf: Date;
   },
 ): Promise<Promoted> {
-  const { actor, reason, asOf } = input;
+  const { actor, asOf } = input;
   const test = await readExperiment(db, input.experimentId);
   const { model, cycleId } = test;
   const requestId = input.requestId ?? `promote:${test.id}`;
@@ -46,6 +50,9 @@ export async function promote(
   // Moved perhaps by another attempt at this very step.
   if (route.epoch !== input.expectedEpoch || route.experimentId !== test.id)
     return (await findPromoted(db, cycleId)) ?? movedByOther(db, model);
+  const freezeEnds = await readFreeze(db, model, asOf);
+  if (freezeEnds !== null && !input.despiteFreeze) return { frozenUntil: freezeEnds };
+  const reason = freezeEnds === null ? input.reason : `in a freeze until ${freezeEnds}: ${input.reason}`;
 
   const { bake: bakeMs, holdback } = test.settings.promotion;
   const bake: Experiment = {
@@ -77,7 +84,7 @@ export async function promote(
     action: 'promote',
     actor,
     reason,
-    evidence: { ...evidence, end: endEvidence(end) },
+    evidence: { ...evidence, ...(freezeEnds !== null && { despite_freeze_until: freezeEnds }), end: endEvidence(end) },
     forced,
     requestId,
     cycleId,
@@ -88,6 +95,12 @@ export async function promote(
   });
   if (moved.changed && !moved.repeated) return factsOf(bake, moved.epoch);
   return (await findPromoted(db, cycleId)) ?? movedByOther(db, model);
+}
+
+/** When the freeze window ends that is on, ISO 8601. The calendar is that of the present policy, not of the one a cycle froze. */
+async function readFreeze(db: Db, model: string, asOf: Date): Promise<string | null> {
+  const { policy } = await db.prisma.model.findUniqueOrThrow({ where: { name: model }, select: { policy: true } });
+  return frozenUntil(freezePolicySchema.parse(policy).promotion.freeze, asOf)?.toISOString() ?? null;
 }
 
 /** A cycle promotes once: the change that put the route on its bake, whatever request id it had. */

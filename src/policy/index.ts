@@ -1,5 +1,6 @@
 export { canonicalJson, digestOf } from './digest.js';
 export { duration, formatDuration } from './duration.js';
+export { type FreezeWindow, freezePolicySchema, frozenUntil } from './freeze.js';
 export { isShare, type MeasuredMetric, type Metric, primaryOf } from './metrics.js';
 export { applyOverrides } from './overrides.js';
 export {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { UnderstudyError } from '../errors.js';
 import { duration, formatDuration } from './duration.js';
+import { freezeWindows } from './freeze.js';
 import { metric, misdeclared } from './metrics.js';
 
 /** The shortest A/B test of a model that is not a sandbox: 48 hours, so that day and night are both in it twice. */
@@ -164,7 +165,14 @@ const experiment = z.strictObject({
 });
 
 const promotion = z.strictObject({
-  approval: z.literal('automatic', { error: 'knows "automatic" only, in this version' }).default('automatic'),
+  /** `manual`: what the test decided waits until somebody approves it, by a message to promote. */
+  approval: z.enum(['automatic', 'manual']).default('automatic'),
+  /** How long it waits; then the champion stays. The arms go on meanwhile, and harm is looked for. */
+  approval_timeout: duration.refine((ms) => ms >= 1_000 && ms <= 30 * 86_400_000, 'must be 1s to 30d').prefault('72h'),
+  /** How many different people have to approve, or to ask for a promotion by hand. */
+  approvals: z.union([z.literal(1), z.literal(2)], { error: 'must be 1 or 2' }).default(1),
+  /** When nothing is promoted: windows of every day, of the week, or once. What was decided waits for their end. */
+  freeze: freezeWindows,
   /** How long the holdback stays on the previous champion after a promotion. */
   bake: duration.prefault('24h'),
   holdback: share.default(0.1),

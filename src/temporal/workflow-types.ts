@@ -105,6 +105,7 @@ export type CycleReason =
   | 'max_duration'
   | 'not_enough_data'
   | 'blocked'
+  | 'approval_timed_out'
   | 'route_changed'
   | 'not_enough_examples'
   | 'already_running'
@@ -156,6 +157,10 @@ export interface CycleStatus {
   } | null;
   looks: StatusLook[];
   bake: { id: string; endsAt: string; checks: { at: string; summary: string }[] } | null;
+  /** What the test decided waits for people until then; `by`: who has approved so far. */
+  approval?: { since: string; until: string; needed: number; by: string[] } | null;
+  /** The promotion waits for the end of a freeze window. */
+  frozenUntil?: string | null;
   messages: MessageNote[];
   needsOperator: { step: string; problem: string; since: string } | null;
   outcome: CycleOutcome | null;

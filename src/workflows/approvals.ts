@@ -10,16 +10,13 @@ export interface Approval extends PromoteMessage {
 export class Approvals {
   /** `promotion.approvals` of the policy. */
   needed = 1;
+  /** Who has asked so far. */
+  readonly actors: string[] = [];
   #given: PromoteMessage[] = [];
-
-  /** How many have asked so far. */
-  get given(): number {
-    return this.#given.length;
-  }
 
   /** What stands in the way of what was asked for so far. */
   get missing(): string {
-    return `${this.given} of ${this.needed} approvals; somebody else has to promote it, too`;
+    return `${this.actors.length} of ${this.needed} approvals; somebody else has to promote it, too`;
   }
 
   /** Why this one does not count; null when it does. Who somebody is says the program that saw their key, where there was one. */
@@ -31,6 +28,7 @@ export class Approvals {
   /** Adds one; answers the promotion once there are enough. It is forced only when all of them said so. */
   add(message: PromoteMessage): Approval | null {
     this.#given.push(message);
+    this.actors.push(message.actor);
     if (this.#given.length < this.needed) return null;
     const by = this.#given.map(({ actor, reason }) => ({ actor, reason }));
     const actor = by
@@ -43,5 +41,6 @@ export class Approvals {
 
   forget(): void {
     this.#given = [];
+    this.actors.length = 0;
   }
 }

@@ -48,6 +48,20 @@ describe('the current details', () => {
     expect(late).toContain(`temporal workflow cancel --workflow-id ${id}`);
   });
 
+  it('say for whom or for what a candidate waits that the test has decided for', () => {
+    const until = '2026-11-25T12:00:00.000Z';
+    const one = currentDetails(status({ approval: { since: until, until, needed: 1, by: [] } }), id, START + 49 * HOUR);
+    expect(one).toContain(`**Waits for approval** until ${until}; then the champion stays.`);
+    expect(one.split('--name promote')).toHaveLength(2);
+    const approval = { since: until, until, needed: 2, by: ['ada'] };
+    const two = currentDetails(status({ approval }), id, START + 49 * HOUR);
+    expect(two).toContain('Waits for 2 approvals, 1 so far (ada)');
+    const frozen = currentDetails(status({ phase: 'promoting', frozenUntil: until }), id, START + 49 * HOUR);
+    expect(frozen).toContain(`**Promotes when the freeze ends**: ${until}.`);
+    expect(frozen).toContain(signal('promote', '{"candidate":2,"actor":"you","reason":"why","force":true}'));
+    expect(frozen).toContain('--name rollback');
+  });
+
   it('offer the rollback in a bake, and no promotion', () => {
     const bake = { id: 'b', endsAt: new Date(START).toISOString(), checks: [] };
     const text = currentDetails(status({ phase: 'baking', bake, champion: 2 }), id, START);

@@ -6,6 +6,7 @@ export function currentDetails(status: CycleStatus, workflowId: string, now: num
   return [
     headline(status),
     ...needsOperator(status, workflowId),
+    ...waiting(status, workflowId),
     ...facts(status),
     ...messages(status),
     ...commands(status, workflowId, now),
@@ -23,6 +24,24 @@ function needsOperator({ needsOperator }: CycleStatus, workflowId: string): stri
   return [
     `**Needs an operator** since ${needsOperator.since}: step \`${needsOperator.step}\` failed: ${needsOperator.problem}`,
     `Put it right, then: \`${signal(workflowId, SIGNALS.resume, { actor: 'you' })}\`\n`,
+  ];
+}
+
+/** The experiment has decided; what is it waiting for? */
+function waiting({ approval, frozenUntil, candidate }: CycleStatus, workflowId: string): string[] {
+  const about = { candidate, actor: 'you', reason: 'why' };
+  if (approval != null) {
+    const { needed, by, until } = approval;
+    const so = by.length === 0 ? '' : `, ${by.length} so far (${by.join(', ')})`;
+    return [
+      `**Waits for ${needed === 1 ? 'approval' : `${needed} approvals${so}`}** until ${until}; then the champion stays.`,
+      `Approve: \`${signal(workflowId, SIGNALS.promote, about)}\`\n`,
+    ];
+  }
+  if (frozenUntil == null) return [];
+  return [
+    `**Promotes when the freeze ends**: ${frozenUntil}.`,
+    `Now, despite the freeze: \`${signal(workflowId, SIGNALS.promote, { ...about, force: true })}\`\n`,
   ];
 }
 
@@ -73,12 +92,16 @@ function commands(status: CycleStatus, workflowId: string, now: number): string[
   const { candidate, experiment, phase } = status;
   const lines: string[] = [];
   const about = { candidate, actor: 'you', reason: 'why' };
-  if (candidate !== null && experiment !== null && phase === 'experimenting') {
+  const { approval, frozenUntil } = status;
+  const decided = approval != null || frozenUntil != null;
+  if (candidate !== null && experiment !== null && phase === 'experimenting' && !decided) {
     const early = now < Date.parse(experiment.minEndsAt);
     lines.push(
       `- promote${early ? ' before the floor' : ''}: \`${signal(workflowId, SIGNALS.promote, early ? { ...about, force: true } : about)}\``,
     );
     lines.push(`- more time: \`${signal(workflowId, SIGNALS.extend, { by: '48h', actor: 'you' })}\``);
+  }
+  if (candidate !== null && experiment !== null && (phase === 'experimenting' || decided)) {
     lines.push(`- close the experiment: \`${signal(workflowId, SIGNALS.rollback, about)}\``);
   }
   if (candidate !== null && phase === 'baking') {

@@ -100,6 +100,7 @@ export class Cycle {
     this.status.phases.push({ phase, startedAt: asOf() });
     const { candidate } = this.status;
     this.#show([
+      ...this.#nobodyNeeded(),
       { key: ATTRIBUTES.phase, value: phase },
       // With the next phase, because each upsert is an event of history.
       ...(candidate === null ? [] : [{ key: ATTRIBUTES.candidate, value: String(candidate) }]),
@@ -156,22 +157,43 @@ export class Cycle {
     this.#show([{ key: ATTRIBUTES.needsOperator, value: false }]);
   }
 
+  /** What the test decided waits for people, until `until`. */
+  awaitsApproval(until: string): void {
+    const { needed, actors } = this.messages.approvals;
+    this.status.approval = { since: asOf(), until, needed, by: actors };
+    this.#show([{ key: ATTRIBUTES.needsOperator, value: true }]);
+  }
+
+  /** The wait is over; the attribute goes back with whatever is shown next. */
+  approvalEnded(): void {
+    this.status.approval = null;
+    this.#refresh();
+  }
+
   /** Shows how the cycle ended. */
   ended(outcome: CycleOutcome): CycleOutcome {
     this.status.outcome = outcome;
     this.status.champion = outcome.champion;
-    this.#show([{ key: ATTRIBUTES.outcome, value: outcome.outcome }]);
+    this.#show([...this.#nobodyNeeded(), { key: ATTRIBUTES.outcome, value: outcome.outcome }]);
     return outcome;
   }
 
   /** Shows that it ended without an outcome. */
   endedAs(outcome: 'failed' | 'canceled'): void {
-    this.#show([{ key: ATTRIBUTES.outcome, value: outcome }]);
+    this.#show([...this.#nobodyNeeded(), { key: ATTRIBUTES.outcome, value: outcome }]);
   }
 
   /** Brings the current details up to date: after a message, for instance. */
   refresh(): void {
     this.#refresh();
+  }
+
+  /** With another upsert, because each is an event of history. */
+  #nobodyNeeded(): SearchAttributeUpdatePair[] {
+    const waits = this.status.approval != null || this.status.needsOperator !== null;
+    return waits || this.#shown.get(ATTRIBUTES.needsOperator.name) !== 'true'
+      ? []
+      : [{ key: ATTRIBUTES.needsOperator, value: false }];
   }
 
   #show(updates: SearchAttributeUpdatePair[]): void {

@@ -2,6 +2,7 @@ import type { CycleInput, CycleOutcome, LaunchOutcome } from '../temporal/workfl
 import { parseCycleInput } from './input.js';
 import { isCanonicalRun, launch } from './launcher.js';
 import { openCycle } from './open-cycle.js';
+import { approve } from './phases/approve.js';
 import { bake } from './phases/bake.js';
 import { alreadyRunning } from './phases/close.js';
 import { collect } from './phases/collect.js';
@@ -39,7 +40,9 @@ export async function retrainingCycle(given: CycleInput): Promise<CycleOutcome |
     if (!gate.passed) return retire(cycle, candidate, gate.verdict, undo);
     const verdict = await experiment(cycle, candidate, undo); // waits 48 h or more, looks, obeys messages
     if (verdict.decision !== 'promote') return retire(cycle, candidate, verdict, undo);
-    const promotion = await promote(cycle, verdict);
+    const approval = await approve(cycle, verdict); // where the policy asks for it, people have the last word
+    if (approval.decision !== 'promote') return retire(cycle, candidate, approval, undo);
+    const promotion = await promote(cycle, approval); // not within a freeze window
     if (!promotion.promoted) return retire(cycle, candidate, promotion.verdict, undo);
     return bake(cycle, candidate, promotion, undo); // a holdback watches; it may still be undone
   });

@@ -14,6 +14,8 @@ export interface PromoteVerdict {
   /** An operator decided it, not the statistics. */
   forced: boolean;
   requestId?: string;
+  /** They also said that no freeze window stops it. */
+  despiteFreeze?: boolean;
   experimentId: string;
   /** Epoch of the route that the decision was made on. */
   epoch: number;

@@ -14,10 +14,8 @@ export function whatWillHappen(cycle: Cycle, name: MessageName): string {
 
 function afterPromote({ messages, status, plan, championBefore }: Cycle): string {
   if (messages.promotion === null) return `Nothing yet: ${messages.approvals.missing}.`;
-  const when =
-    messages.promotion.force === true || plan.freezes !== true ? 'now' : 'as soon as no freeze window forbids it';
   const bake = `version ${championBefore} keeps ${Math.round(100 * plan.holdback)} % for ${formatDuration(plan.bakeMs)}`;
-  return `Version ${status.candidate} becomes champion ${when}; ${bake}.`;
+  return `Version ${status.candidate} becomes champion now; ${bake}.`;
 }
 
 function afterRollback({ status, championBefore }: Cycle): string {

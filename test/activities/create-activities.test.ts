@@ -154,7 +154,7 @@ describe('the activities', () => {
       forced: true,
       asOf,
     });
-    if (promoted.routeChanged) throw new Error('the route was changed');
+    if (promoted.routeChanged || 'frozenUntil' in promoted) throw new Error('not promoted');
     expect(await call('checkBake', { experimentId: promoted.bakeExperimentId, asOf })).toMatchObject({
       rollback: false,
     });

@@ -10,6 +10,7 @@ import {
   startExperiment,
   takeLook,
   undoRoute,
+  verifyExperiments,
 } from '../../src/experiments/index.js';
 import { changeRoute, readRoute } from '../../src/routing/index.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
@@ -68,7 +69,7 @@ async function baking(options: Parameters<typeof seedModel>[1] = {}) {
   const test = await won(options);
   await takeLook(db, { experimentId: test.experimentId, k: 1, asOf: at(60), isLast: false });
   const promoted = await promote(db, { ...byCycle(test), expectedEpoch: 2, asOf: at(61) });
-  if (promoted.routeChanged) throw new Error('the route was changed');
+  if (promoted.routeChanged || 'frozenUntil' in promoted) throw new Error('not promoted');
   return { ...test, ...promoted };
 }
 
@@ -358,6 +359,30 @@ describe('endExperiment', () => {
 });
 
 describe('promote', () => {
+  it('does nothing in a freeze window of the present policy, unless it is told to, and then says so', async () => {
+    const test = await won();
+    await takeLook(db, { experimentId: test.experimentId, k: 1, asOf: at(60), isLast: false });
+    const until = at(3_600).toISOString().slice(0, 16);
+    const freeze = [{ from: at(0).toISOString().slice(0, 16), to: until }];
+    const { policy } = await db.prisma.model.findUniqueOrThrow({ where: { name: test.model } });
+    const promotion = { ...(policy as { promotion: object }).promotion, freeze };
+    // Applied while the cycle runs.
+    const document = { ...(policy as object), promotion };
+    await db.prisma.model.update({ where: { name: test.model }, data: { policy: document } });
+    const request = { ...byCycle(test), expectedEpoch: 2 };
+    expect(await promote(db, { ...request, asOf: at(61) })).toEqual({ frozenUntil: `${until}:00.000Z` });
+    expect((await readRoute(db, test.model)).epoch).toBe(2);
+    expect((await readExperiment(db, test.experimentId)).endedAt).toBe(null);
+    expect(await promote(db, { ...request, despiteFreeze: true, asOf: at(62) })).toMatchObject({ epoch: 3 });
+    expect((await routeChanges(db, test.model)).at(-1)).toMatchObject({
+      reason: `in a freeze until ${until}:00.000Z: significant`,
+      evidence: { despite_freeze_until: `${until}:00.000Z`, forced: false },
+    });
+    // Asked again by an attempt whose answer was lost: it was promoted.
+    expect(await promote(db, { ...request, asOf: at(63) })).toMatchObject({ epoch: 3 });
+    expect(await verifyExperiments(db, test.model)).toMatchObject([{ misfits: [] }, { misfits: [] }]);
+  });
+
   it('makes the challenger champion and the old champion its holdback, in one change', async () => {
     const { model, experimentId, epoch, bakeExperimentId, bakeEndsAt, cycleId } = await baking();
     expect(bakeEndsAt).toBe(at(121).toISOString());
@@ -487,7 +512,7 @@ describe('the bake', () => {
       const { experimentId, epoch: expectedEpoch } = test;
       const move = { experimentId, expectedEpoch, actor: 'ada', reason: 'by hand', forced: true, asOf };
       const promoted = await promote(db, move);
-      if (promoted.routeChanged) throw new Error('the route was changed');
+      if (promoted.routeChanged || 'frozenUntil' in promoted) throw new Error('not promoted');
       await endBake(db, { experimentId: promoted.bakeExperimentId, asOf: at(candidate * 1_000 + 500) });
       await db.prisma.cycle.update({
         where: { id: cycleId },

@@ -211,7 +211,7 @@ describe('rollBack', () => {
       forced: true,
       asOf,
     });
-    if (bake.routeChanged) throw new Error('the route was changed');
+    if (bake.routeChanged || 'frozenUntil' in bake) throw new Error('not promoted');
     expect(await rollBack(deps, by(model, 'r1'))).toMatchObject({ fromVersion: 4, toVersion: 3, candidate: 4 });
     expect(await readRoute(db, model)).toMatchObject({ champion: 3, previous: 2, challenger: null });
     expect(await readExperiment(db, bake.bakeExperimentId)).toMatchObject({ decision: 'rollback', reason: 'operator' });

@@ -167,7 +167,7 @@ describe('the watch loop', () => {
       forced: false,
       asOf: at(61),
     });
-    if (bake.routeChanged) throw new Error('the route was changed');
+    if (bake.routeChanged || 'frozenUntil' in bake) throw new Error('not promoted');
     const arms = { model, experimentId: bake.bakeExperimentId, from: at(62) };
     await fillArm(db, { ...arms, arm: 'champion', version: 2, subjects: 100, positives: 100 });
     await fillArm(db, { ...arms, arm: 'holdback', version: 1, subjects: 30, positives: 120 });

@@ -87,6 +87,8 @@ export class World {
   /** What the k-th look decides. */
   look: (k: number, last: boolean) => Partial<LookFacts> = () => ({ decision: 'promote', reason: 'significant' });
   bake: () => { rollback: boolean } = () => ({ rollback: false });
+  /** The freeze window that is on when a promotion is due. */
+  frozenUntil: (at: number) => number | null = () => null;
   /** Runs inside an activity, before it does anything: to fail it, to hold it, to do something meanwhile. */
   readonly before = new Map<Name, (input: Record<string, unknown>, attempt: number) => Promise<void> | void>();
   readonly #attempts = new Map<Name, number>();
@@ -296,12 +298,14 @@ export class World {
         else if (!['cycle', 'watch'].includes(world.route.actor)) return world.#changed();
         return { epoch: world.route.epoch };
       },
-      async promote({ experimentId, expectedEpoch, forced, actor, asOf }) {
+      async promote({ experimentId, expectedEpoch, forced, despiteFreeze, actor, asOf }) {
         const test = world.experiments.get(experimentId)!;
         if (!forced && Date.parse(asOf) < test.startedAt + world.plan.minDurationMs) {
           throw new UnderstudyError('conflict', { detail: 'promotion before the floor' });
         }
         if (world.route.epoch !== expectedEpoch) return world.#changed();
+        const frozenUntil = world.frozenUntil(Date.parse(asOf));
+        if (frozenUntil !== null && !despiteFreeze) return { frozenUntil: new Date(frozenUntil).toISOString() };
         const bakeExperimentId = `experiment-${world.experiments.size + 1}`;
         const old = world.route.champion;
         Object.assign(test, { decision: 'promote' });

@@ -1,5 +1,6 @@
 import type { LookFacts } from '../../activities/contract.js';
-import type { CycleReason, PromoteMessage } from '../../temporal/workflow-types.js';
+import type { CycleReason } from '../../temporal/workflow-types.js';
+import type { Approval } from '../approvals.js';
 import { CYCLE_ACTOR, type Cycle } from '../cycle.js';
 import type { Horizon } from '../extension.js';
 import { changedByOther, halted, type KeepVerdict, type PromoteVerdict, rolledBack, type Verdict } from '../verdict.js';
@@ -42,7 +43,8 @@ export function judge(cycle: Cycle, live: LiveExperiment, look: LookFacts | null
   return last ? kept('inconclusive', 'max_duration', look) : null;
 }
 
-function stopped({ messages }: Cycle, { experimentId }: LiveExperiment): KeepVerdict | null {
+/** What takes the candidate back: the watch loop before an operator. */
+export function stopped({ messages }: Cycle, { experimentId }: { experimentId: string }): KeepVerdict | null {
   const halt = messages.haltOf(experimentId);
   if (halt !== null) return halted(halt);
   return messages.rollback === null ? null : rolledBack(messages.rollback);
@@ -69,7 +71,7 @@ function won({ experimentId, epoch }: LiveExperiment, look: LookFacts): PromoteV
   };
 }
 
-function forced({ experimentId, epoch, floorAt }: LiveExperiment, message: PromoteMessage): PromoteVerdict {
+function forced({ experimentId, epoch, floorAt }: LiveExperiment, message: Approval): PromoteVerdict {
   const { actor, reason, request_id } = message;
   const early = Date.now() < floorAt;
   const evidence = {
@@ -77,6 +79,7 @@ function forced({ experimentId, epoch, floorAt }: LiveExperiment, message: Promo
     why: reason,
     before_floor: early,
     ...(early && { floor_at: new Date(floorAt).toISOString() }),
+    ...(message.by.length > 1 && { approved_by: message.by }),
   };
   const requestId = request_id === undefined ? {} : { requestId: request_id };
   const sentence = `${early ? 'before the floor: ' : ''}${reason}`.slice(0, 200);
@@ -86,6 +89,7 @@ function forced({ experimentId, epoch, floorAt }: LiveExperiment, message: Promo
     actor,
     sentence,
     forced: true,
+    ...(message.force === true && { despiteFreeze: true }),
     ...requestId,
     experimentId,
     epoch,
