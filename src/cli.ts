@@ -126,6 +126,17 @@ version
   .addOption(json())
   .action(lazily(async () => (await import('./commands/version-prune.js')).versionPrune));
 version
+  .command('register')
+  .argument('<model>')
+  .description('make something that was made elsewhere a version; a cycle with it as --candidate tests it')
+  .option('--adapter <folder>', 'a LoRA adapter as PEFT writes it, for the base of the model')
+  .option('--remote <id>', 'what answers under this id at the upstream of the policy; its content is not checked')
+  .option('--base-model <name>', 'with --remote: what it is made of; default: the id')
+  .requiredOption('--reason <text>', 'why, for the record')
+  .addOption(actor())
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/version-register.js')).versionRegister));
+version
   .command('hold')
   .argument('<model@n>', 'e.g. support-desk@3')
   .description('legal hold: the adapter is dropped by nobody')
@@ -223,6 +234,7 @@ cycle
   .command('start')
   .argument('<model>')
   .description('start a cycle; says so when one is running')
+  .option('--candidate <version>', 'test this version instead of training one (see `version register`)')
   .option('--overrides <json>', 'other settings for curation, trainer, evaluation of this cycle')
   .addOption(json())
   .action(lazily(async () => (await import('./commands/cycle-start.js')).cycleStart));

@@ -87,6 +87,8 @@ export interface Activities {
 
   // ── registry, serving, evaluation ───────────────────────────────────────────────────────────────────────────────
   registerVersion(input: { cycleId: string; trainingRunId: string }): Promise<RegisteredVersion>;
+  /** Makes a version that exists the candidate of the cycle. */
+  adoptVersion(input: { cycleId: string; version: number }): Promise<RegisteredVersion>;
   /** Sets the stored state; a version that is in the route is refused. */
   retireVersion(input: { model: string; version: number; state: 'archived' | 'rejected'; asOf: string }): Promise<void>;
   /** Digest check, load on every replica, `/v1/models` and one smoke prompt on each. */

@@ -1,5 +1,5 @@
 import { evaluate } from '../evaluation/index.js';
-import { registerVersion, retireVersion } from '../registry/index.js';
+import { adoptVersion, registerVersion, retireVersion } from '../registry/index.js';
 import { loadVersion, unloadVersion } from '../serving/index.js';
 import type { ActivityDeps } from './activity-deps.js';
 import type { Activities } from './contract.js';
@@ -7,12 +7,13 @@ import { cancellation, heartbeat } from './in-activity.js';
 
 type ServingActivities = Pick<
   Activities,
-  'registerVersion' | 'retireVersion' | 'loadVersion' | 'unloadVersion' | 'evaluate'
+  'adoptVersion' | 'registerVersion' | 'retireVersion' | 'loadVersion' | 'unloadVersion' | 'evaluate'
 >;
 
 /** A candidate from its registration to the gate before the experiment. */
 export function servingActivities({ db, store, secrets }: ActivityDeps): ServingActivities {
   return {
+    adoptVersion: (input) => adoptVersion(db, input),
     registerVersion: (input) => registerVersion(db, input),
     retireVersion: ({ asOf, ...input }) => retireVersion(db, { ...input, asOf: new Date(asOf) }),
     loadVersion: (input) => loadVersion(db, store, secrets, { ...input, ...cancellation() }),

@@ -7,8 +7,8 @@ import { fileFacts, filesDigest } from './files-digest.js';
 import { parseReference } from './reference.js';
 import { checkSafetensors } from './safetensors.js';
 
-const CONFIG = 'adapter_config.json';
-const WEIGHTS = 'adapter_model.safetensors';
+export const CONFIG = 'adapter_config.json';
+export const WEIGHTS = 'adapter_model.safetensors';
 const MAX_CONFIG_BYTES = 1024 * 1024;
 
 /** What was recorded about an adapter when it was made. */
@@ -56,9 +56,7 @@ export async function inspectAdapter(
   if (actual !== expected.sha256 || segments[1] !== expected.sha256) {
     throw new UnderstudyError('adapter_digest_mismatch', { uri, actual, expected: expected.sha256 });
   }
-  await checkSafetensors(join(path, WEIGHTS)).catch((error: Error) => {
-    throw refused(`${WEIGHTS} ${error.message}`);
-  });
+  await checkWeights(join(path, WEIGHTS));
 
   const config = await readConfig(join(path, CONFIG));
   if (config.base_model_name_or_path !== expected.baseModel) {
@@ -69,6 +67,13 @@ export async function inspectAdapter(
   }
   if (config.r !== expected.rank) throw refused(`its rank is ${config.r}, recorded was ${expected.rank}`);
   return { path, sha256: actual, baseModel: config.base_model_name_or_path, rank: config.r };
+}
+
+/** Throws `adapter_refused` unless it is real safetensors. */
+export async function checkWeights(path: string): Promise<void> {
+  await checkSafetensors(path).catch((error: Error) => {
+    throw refused(`${WEIGHTS} ${error.message}`);
+  });
 }
 
 async function checkFiles(path: string): Promise<void> {
@@ -89,7 +94,8 @@ async function checkFiles(path: string): Promise<void> {
   }
 }
 
-async function readConfig(path: string): Promise<z.output<typeof configSchema>> {
+/** Throws `adapter_refused` for one that says nothing that can be served. */
+export async function readConfig(path: string): Promise<z.output<typeof configSchema>> {
   let json: unknown;
   try {
     json = JSON.parse(await readFile(path, 'utf8'));

@@ -4,19 +4,24 @@ import { applyOverrides, modelName } from '../policy/index.js';
 import { readRoute } from '../routing/index.js';
 import { startCycle } from '../temporal/index.js';
 import { show } from './output.js';
+import { wholeNumber } from './whole-number.js';
 import { withDb } from './with-db.js';
 import { withTemporal } from './with-temporal.js';
 
 /** Starts the cycle of a model; `already_running` when there is one, `overrides_refused` for what may not be overridden. */
-export async function cycleStart(model: string, options: { overrides?: string; json?: boolean }): Promise<void> {
+export async function cycleStart(
+  model: string,
+  options: { overrides?: string; candidate?: string; json?: boolean },
+): Promise<void> {
   if (!modelName.safeParse(model).success) throw new UnderstudyError('unknown_model', { model });
   const overrides = parseOverrides(options.overrides);
+  const candidate = options.candidate === undefined ? undefined : wholeNumber('--candidate', options.candidate);
   // The cycle checks them, too, but nobody would look at its failure.
   applyOverrides({}, overrides);
   // Where the database is known, a wrong name is found out now; elsewhere the cycle says it.
   if (readCliConfig().databaseUrlIfSet !== undefined) await withDb((db) => readRoute(db, model));
   const started = await withTemporal((client) =>
-    startCycle(client, { model, trigger: 'cli', ...(overrides && { overrides }) }),
+    startCycle(client, { model, trigger: 'cli', ...(overrides && { overrides }), ...(candidate && { candidate }) }),
   );
   show(options.json ?? false, started, () =>
     [

@@ -30,6 +30,7 @@ function describe(record: VersionRecord): string[] {
       'held',
       record.holds.map(({ id, actor, reason, at }) => `${id} since ${at} by ${actor}: ${reason}`).join('; ') || null,
     ],
+    ['brought', record.registered && `by ${record.registered.actor}: ${record.registered.reason}`],
     ['policy', lineage.policy_digest],
     [
       'cycle',

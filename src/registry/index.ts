@@ -1,6 +1,8 @@
+export { adoptVersion } from './adopt-version.js';
 export { type AppliedModel, applyModel } from './apply-model.js';
 export { compareVersions, type LiveOutcomes, type VersionComparison } from './compare-versions.js';
 export type { PolicyChange } from './policy-diff.js';
+export { type ExternalSource, registerExternal } from './register-external.js';
 export { type RegisteredVersion, registerVersion } from './register-version.js';
 export { retireVersion } from './retire-version.js';
 export { type ModelView, showModel, type VersionRole } from './show-model.js';

@@ -20,6 +20,8 @@ export interface VersionRecord extends VersionSummary {
   metrics: Record<string, unknown>;
   evaluations: EvaluationFacts[];
   experiments: ExperimentFacts[];
+  /** Who brought it, for one that was made elsewhere. */
+  registered: { actor: string; reason: string } | null;
   /** Who promoted it, and who took it off. */
   champion_moves: ChampionMove[];
   /** Legal holds that nobody has released. */
@@ -46,6 +48,7 @@ export async function showVersion(db: Db, model: string, version: number): Promi
     metrics: row.metrics as Record<string, unknown>,
     evaluations,
     experiments,
+    registered: row.registeredBy === null ? null : { actor: row.registeredBy, reason: row.registeredReason ?? '' },
     champion_moves: moves,
     holds: (holds.get(version) ?? []).map((hold) => ({ ...hold, at: hold.at.toISOString() })),
     adapter_drop: drop && {

@@ -6,6 +6,8 @@ export interface CycleInput {
   model: string;
   /** What started it, e.g. `manual`, `schedule`, `api`; shown and searchable. Default: `schedule` under a schedule, else `manual`. */
   trigger?: string | undefined;
+  /** A version that exists and was made elsewhere, or earlier: the cycle begins with loading it. */
+  candidate?: number | undefined;
   /** Laid over the policy for this cycle: sections curation, trainer and evaluation only. */
   overrides?: Record<string, unknown> | undefined;
 }

@@ -30,6 +30,7 @@ const common = {
 /** A few statements on Postgres. Two minutes leave room for a lock or a fail-over. */
 export const {
   openCycle,
+  adoptVersion,
   startExperiment,
   extendExperiment,
   promote,

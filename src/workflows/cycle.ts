@@ -36,13 +36,15 @@ export class Cycle {
     /** Survives a reset, so that the lease and the training job of this cycle are found again. */
     readonly originalRunId: string,
     trigger: string,
+    /** What it begins with. */
+    phase: Phase,
   ) {
     this.status = {
       model,
       cycleId: null,
       trigger,
-      phase: 'collecting',
-      phases: [{ phase: 'collecting', startedAt: asOf() }],
+      phase,
+      phases: [{ phase, startedAt: asOf() }],
       champion: null,
       candidate: null,
       policyDigest: null,
@@ -60,7 +62,7 @@ export class Cycle {
     this.#show([
       { key: ATTRIBUTES.model, value: model },
       { key: ATTRIBUTES.trigger, value: trigger },
-      { key: ATTRIBUTES.phase, value: 'collecting' },
+      { key: ATTRIBUTES.phase, value: phase },
     ]);
   }
 
@@ -96,8 +98,8 @@ export class Cycle {
 
   /** Goes on to the next phase and shows it: attributes, details, row. */
   async enter(phase: Phase): Promise<void> {
+    if (this.status.phase !== phase) this.status.phases.push({ phase, startedAt: asOf() });
     this.status.phase = phase;
-    this.status.phases.push({ phase, startedAt: asOf() });
     const { candidate } = this.status;
     this.#show([
       ...this.#nobodyNeeded(),

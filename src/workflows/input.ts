@@ -9,6 +9,7 @@ const cycleInput = z.strictObject({
     .string()
     .regex(/^[a-z0-9._-]{1,64}$/, 'must be 1 to 64 of a-z, 0-9, ".", "_", "-"')
     .optional(),
+  candidate: z.int().min(1).max(2_147_483_647).optional(),
   overrides: z.record(z.string(), z.unknown()).optional(),
 });
 

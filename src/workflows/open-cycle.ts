@@ -18,7 +18,8 @@ export async function openCycle(input: CycleInput): Promise<Opening> {
   const info = workflowInfo();
   const { model, overrides = {} } = input;
   const trigger = input.trigger ?? 'manual';
-  const cycle = new Cycle(model, info.workflowId, info.originalExecutionRunId, trigger);
+  const phase = input.candidate === undefined ? 'collecting' : 'loading';
+  const cycle = new Cycle(model, info.workflowId, info.originalExecutionRunId, trigger, phase);
   listen(cycle);
   try {
     const lease = await activities.openCycle({

@@ -1,7 +1,10 @@
+import type { RegisteredVersion } from '../activities/contract.js';
 import type { CycleInput, CycleOutcome, LaunchOutcome } from '../temporal/workflow-types.js';
+import type { Cycle } from './cycle.js';
 import { parseCycleInput } from './input.js';
 import { isCanonicalRun, launch } from './launcher.js';
 import { openCycle } from './open-cycle.js';
+import { adopt } from './phases/adopt.js';
 import { approve } from './phases/approve.js';
 import { bake } from './phases/bake.js';
 import { alreadyRunning } from './phases/close.js';
@@ -15,7 +18,7 @@ import { register } from './phases/register.js';
 import { retire } from './phases/retire.js';
 import { skip } from './phases/skip.js';
 import { train } from './phases/train.js';
-import { undoOnFailure } from './saga.js';
+import { type UndoList, undoOnFailure } from './saga.js';
 
 /**
  * One retraining cycle of one model, from its trigger to its outcome. Start it under any workflow id: only
@@ -29,21 +32,26 @@ export async function retrainingCycle(given: CycleInput): Promise<CycleOutcome |
   if (!opening.opened) return alreadyRunning(opening.cycle, opening.heldBy);
   const { cycle } = opening;
   return undoOnFailure(cycle, async (undo) => {
+    if (input.candidate !== undefined) return prove(cycle, await adopt(cycle, input.candidate, undo), undo);
     const examples = await collect(cycle, undo);
     if (examples.tooFew) return skip(cycle, examples, undo);
     const dataset = await curate(cycle, examples);
     if (dataset.tooFew) return skip(cycle, dataset, undo);
     const adapter = await train(cycle, dataset, undo); // submit once, follow, park when it cannot go on
-    const candidate = await register(cycle, adapter, undo);
-    await load(cycle, candidate, undo);
-    const gate = await evaluate(cycle, candidate);
-    if (!gate.passed) return retire(cycle, candidate, gate.verdict, undo);
-    const verdict = await experiment(cycle, candidate, undo); // waits 48 h or more, looks, obeys messages
-    if (verdict.decision !== 'promote') return retire(cycle, candidate, verdict, undo);
-    const approval = await approve(cycle, verdict); // where the policy asks for it, people have the last word
-    if (approval.decision !== 'promote') return retire(cycle, candidate, approval, undo);
-    const promotion = await promote(cycle, approval); // not within a freeze window
-    if (!promotion.promoted) return retire(cycle, candidate, promotion.verdict, undo);
-    return bake(cycle, candidate, promotion, undo); // a holdback watches; it may still be undone
+    return prove(cycle, await register(cycle, adapter, undo), undo);
   });
+}
+
+/** The same gate for every version, wherever it was made. */
+async function prove(cycle: Cycle, candidate: RegisteredVersion, undo: UndoList): Promise<CycleOutcome> {
+  await load(cycle, candidate, undo);
+  const gate = await evaluate(cycle, candidate);
+  if (!gate.passed) return retire(cycle, candidate, gate.verdict, undo);
+  const verdict = await experiment(cycle, candidate, undo); // waits 48 h or more, looks, obeys messages
+  if (verdict.decision !== 'promote') return retire(cycle, candidate, verdict, undo);
+  const approval = await approve(cycle, verdict); // where the policy asks for it, people have the last word
+  if (approval.decision !== 'promote') return retire(cycle, candidate, approval, undo);
+  const promotion = await promote(cycle, approval); // not within a freeze window
+  if (!promotion.promoted) return retire(cycle, candidate, promotion.verdict, undo);
+  return bake(cycle, candidate, promotion, undo); // a holdback watches; it may still be undone
 }

@@ -105,6 +105,17 @@ describe('docs/operating.md', () => {
       .catch(() => undefined);
   });
 
+  it('tests a version that was made elsewhere', async () => {
+    world = enter();
+    world.versions.set(2, 'candidate');
+    await documented('workflow start', '"candidate":2}');
+    expect(await experimenting()).toMatchObject({ candidate: 2, dataset: null, training: null });
+    await handle().cancel();
+    await handle()
+      .result()
+      .catch(() => undefined);
+  });
+
   it('promotes before the floor, recorded as forced, then rolls the bake back', async () => {
     await inExperiment();
     expect(await documented('update execute', '--name extend')).toContain('The last look comes at');

@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createDb, type Db } from '../../src/db/index.js';
-import { promote, readExperiment, startExperiment, takeLook, verifyExperiments } from '../../src/experiments/index.js';
+import {
+  extendExperiment,
+  promote,
+  readExperiment,
+  startExperiment,
+  takeLook,
+  verifyExperiments,
+} from '../../src/experiments/index.js';
 import { readRoute, verifyChain } from '../../src/routing/index.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { fillArm, quickPolicy, routeChanges, seedCycle, seedModel, subjectOf } from '../support/experiment-data.js';
@@ -72,6 +79,17 @@ it('moves its share with what it learned, adopts the better one, and can be reco
     { kind: 'bake', misfits: [] },
   ]);
   expect(await verifyChain(db, model)).toEqual({ checked: 4, broken: [] });
+});
+
+it('can be extended before its last look, and still be recomputed', async () => {
+  const { model, experimentId, rate, look } = await started();
+  await rate(1, 12, 0.5, 0.5);
+  await look(1);
+  const more = { experimentId, byMs: 60_000, actor: 'ada', reason: 'more time', requestId: 'x' };
+  expect(await extendExperiment(db, { ...more, asOf: at(70) })).toMatchObject({ maxEndsAt: at(240).toISOString() });
+  await takeLook(db, { experimentId, k: 3, asOf: at(180), isLast: false });
+  await takeLook(db, { experimentId, k: 4, asOf: at(240), isLast: true });
+  expect(await verifyExperiments(db, model)).toMatchObject([{ looks: 3, misfits: [] }]);
 });
 
 it('counts every interaction for the arm that answered it, also of people who were in both', async () => {

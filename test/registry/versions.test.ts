@@ -58,7 +58,7 @@ async function cycle(model: string, options: { hour: number; metrics: object; ep
   const decided = { experimentId, actor: 'cycle', asOf: time(61) };
   if (better) {
     const promoted = await promote(db, { ...decided, reason: 'significant', forced: false, expectedEpoch: epoch + 1 });
-    if (promoted.routeChanged) throw new Error('the route was changed');
+    if (promoted.routeChanged || 'frozenUntil' in promoted) throw new Error('not promoted');
     await endBake(db, { experimentId: promoted.bakeExperimentId, asOf: time(200) });
   } else {
     await endExperiment(db, { ...decided, decision: 'reject', reason: 'no_improvement' });

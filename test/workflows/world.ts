@@ -217,6 +217,13 @@ export class World {
         world.versions.set(2, 'candidate');
         return { version: 2, label: '2', servedAs: `${world.model}-v2` };
       },
+      async adoptVersion({ version }) {
+        const state = world.versions.get(version);
+        if (state === undefined) throw new UnderstudyError('unknown_version', { model: world.model, version });
+        if (state === 'rejected') throw new UnderstudyError('version_rejected', { model: world.model, version });
+        world.versions.set(version, 'candidate');
+        return { version, label: '1.1.0', servedAs: `${world.model}-v${version}` };
+      },
       async retireVersion({ version, state }) {
         const { champion, previous, challenger } = world.route;
         if ([champion, previous, challenger].includes(version)) {

@@ -133,6 +133,10 @@ export const versionRecordView = versionSummaryView.extend({
   metrics: record.describe('What the trainer reported'),
   evaluations: z.array(evaluation),
   experiments: z.array(experiment),
+  registered: z
+    .strictObject({ actor: z.string(), reason: z.string() })
+    .nullable()
+    .describe('Who brought it, for one that was made elsewhere'),
   champion_moves: z
     .array(
       z.strictObject({
