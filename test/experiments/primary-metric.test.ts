@@ -234,7 +234,7 @@ describe('a primary metric that is a number', () => {
     const moved = await promote(db, {
       ...{ experimentId: test.experimentId, expectedEpoch: 2, actor: 'alice', reason: 'x', forced: true, asOf: at(61) },
     });
-    if (moved.routeChanged) throw new Error('the route was changed');
+    if (moved.routeChanged || 'frozenUntil' in moved) throw new Error('not promoted');
     const bake = { model: test.model, experimentId: moved.bakeExperimentId };
     await ask(bake, 'champion', 2, (i) => score(0.2 + 0.1 * noise(i)), 62);
     await ask(bake, 'holdback', 1, (i) => score(0.6 + 0.1 * noise(i)), 62);
