@@ -14,7 +14,8 @@ SELECT row_number() OVER (ORDER BY s, e.model) AS n, s, e.*, encode(sha256((e.mo
   CROSS JOIN generate_series(0, $4::bigint - 1) s`;
 
 /** When a subject asks for the $1-th time: all of them come once before any comes again, evenly from the start to $2. */
-const ASKED_AT = '(started_at + ($2::timestamptz - started_at) * (($1 * $3::bigint + s) / ($4 * $3::bigint)::double precision))';
+const ASKED_AT =
+  '(started_at + ($2::timestamptz - started_at) * (($1 * $3::bigint + s) / ($4 * $3::bigint)::double precision))';
 
 // Bodies are small: they would only make the reading of rows, our peer, slower.
 const INTERACTIONS = `
@@ -66,7 +67,14 @@ export async function loadExperiments(
     const turns = each / subjects;
     const people = experiments.length * subjects;
     const parts = Array.from({ length: turns }, (_, turn) =>
-      Array.from({ length: Math.ceil(people / PART) }, (_, part) => [turn, until, subjects, turns, part * PART, (part + 1) * PART]),
+      Array.from({ length: Math.ceil(people / PART) }, (_, part) => [
+        turn,
+        until,
+        subjects,
+        turns,
+        part * PART,
+        (part + 1) * PART,
+      ]),
     ).flat();
     await Promise.all(
       [one, another].map(async (client) => {
@@ -92,11 +100,16 @@ export async function loadExperiments(
   await db.pool.query('VACUUM ANALYZE');
 }
 
-async function withoutTriggers(db: Db, work: (one: pg.PoolClient, another: pg.PoolClient) => Promise<void>): Promise<void> {
+async function withoutTriggers(
+  db: Db,
+  work: (one: pg.PoolClient, another: pg.PoolClient) => Promise<void>,
+): Promise<void> {
   const [one, another] = [await db.pool.connect(), await db.pool.connect()];
   try {
     for (const client of [one, another]) {
-      await client.query(`SET session_replication_role = replica; SET work_mem = '128MB'; SET maintenance_work_mem = '512MB'`);
+      await client.query(
+        `SET session_replication_role = replica; SET work_mem = '128MB'; SET maintenance_work_mem = '512MB'`,
+      );
     }
     await work(one, another);
   } finally {

@@ -1,7 +1,15 @@
 import type { Db } from '../db/index.js';
-import { foldOutcomes, type KeptCut, keepOutcomes, readOutcomeSums } from '../outcomes/index.js';
-import { primaryOf } from '../policy/index.js';
-import type { Experiment } from './experiment.js';
+import {
+  foldOutcomes,
+  type KeptCut,
+  keepOutcomes,
+  type OutcomeTerms,
+  readOutcomeSums,
+  storedTerms,
+} from '../outcomes/index.js';
+import { isShare, primaryOf } from '../policy/index.js';
+import { type Experiment, slowLimitsOf } from './experiment.js';
+import { outcomeMetricOf } from './metric-rules.js';
 import { type Cut, cutOf } from './read-arms.js';
 
 /** Folding that is behind, as after a day without a server, must not keep a harmful challenger on traffic. */
@@ -26,14 +34,15 @@ export async function readLiveCuts(
   experiments: readonly Experiment[],
   asOf: Date,
 ): Promise<ReadonlyMap<string, Cut>> {
-  const alike = new Map<number, Set<string>>();
-  for (const { experimentId, minRating } of experiments.filter(goesBySums).flatMap(keptCuts)) {
-    alike.set(minRating, (alike.get(minRating) ?? new Set()).add(experimentId));
+  const alike = new Map<string, { terms: OutcomeTerms; experimentIds: Set<string> }>();
+  for (const { experimentId, terms } of experiments.filter(goesBySums).flatMap(keptCuts)) {
+    const stored = storedTerms(terms);
+    if (!alike.has(stored)) alike.set(stored, { terms, experimentIds: new Set() });
+    alike.get(stored)!.experimentIds.add(experimentId);
   }
   const cuts = new Map<string, Cut>();
-  for (const [minRating, ids] of alike) {
-    const experimentIds = [...ids];
-    const sums = await readOutcomeSums(db, { experimentIds, asOf, feedbackWindowMs: 0, minRating });
+  for (const { terms, experimentIds } of alike.values()) {
+    const sums = await readOutcomeSums(db, { experimentIds: [...experimentIds], asOf, feedbackWindowMs: 0, terms });
     for (const [experimentId, found] of sums) {
       try {
         cuts.set(experimentId, cutOf({ experimentId, asOf }, found, 'sums'));
@@ -45,7 +54,7 @@ export async function readLiveCuts(
   return cuts;
 }
 
-/** Is there nothing to judge that the sums do not hold? Another primary metric, and metrics as guardrails, are read from rows. */
+/** Is there nothing to judge that the sums do not hold? A primary metric that is no share, and metrics as guardrails, are read from rows. */
 function goesBySums({ settings: { experiment } }: Experiment): boolean {
   const {
     primary = 'positive_feedback',
@@ -53,15 +62,16 @@ function goesBySums({ settings: { experiment } }: Experiment): boolean {
     guardrails = [],
   } = (experiment ?? {}) as Partial<typeof experiment>;
   return (
-    primaryOf({ primary, metrics }).kind === 'positive_feedback' &&
+    isShare(primaryOf({ primary, metrics })) &&
     guardrails.every(({ metric }) => metric === 'error_rate' || metric === 'slow_rate')
   );
 }
 
 /** What the watch loop and the looks read of an experiment. Nothing of one whose settings cannot be read. */
-export function keptCuts({ id, kind, settings }: Experiment): KeptCut[] {
+export function keptCuts({ id: experimentId, kind, settings }: Experiment): KeptCut[] {
   const { min_rating: minRating, experiment } = settings;
   if (typeof minRating !== 'number') return [];
+  const terms = { minRating, primary: outcomeMetricOf(experiment), slowLimits: slowLimitsOf(settings) };
   const windows = [0, ...(kind === 'ab' && experiment.feedback_window > 0 ? [experiment.feedback_window] : [])];
-  return windows.map((feedbackWindowMs) => ({ experimentId: id, feedbackWindowMs, minRating }));
+  return windows.map((feedbackWindowMs) => ({ experimentId, feedbackWindowMs, terms }));
 }

@@ -77,10 +77,8 @@ SELECT arms.arm,
  * failures count all requests of the arm up to T. From the sums that are kept where they are, from rows otherwise.
  */
 export async function readArms(db: { pool: Pick<Db['pool'], 'query'> }, request: CutRequest): Promise<Cut> {
-  const { experimentId, primary, ...cut } = request;
-  // Sums are kept of positive feedback.
-  if (primary !== undefined && primary.kind !== 'positive_feedback') return recountArms(db, request);
-  const sums = await readOutcomeSums(db, { ...cut, experimentIds: [experimentId] });
+  const { experimentId, asOf, feedbackWindowMs, ...terms } = request;
+  const sums = await readOutcomeSums(db, { asOf, feedbackWindowMs, terms, experimentIds: [experimentId] });
   const found = sums.get(experimentId);
   return found === undefined ? recountArms(db, request) : cutOf(request, found, 'sums');
 }

@@ -41,9 +41,9 @@ async function compare(db: Pick<Db, 'pool'>, experiment: Experiment, asOf: Date)
   let broken: Error | undefined;
   try {
     await client.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
-    for (const { feedbackWindowMs, minRating } of keptCuts(experiment)) {
+    for (const { feedbackWindowMs, terms } of keptCuts(experiment)) {
       const secondArm = experiment.kind === 'ab' ? 'challenger' : 'holdback';
-      const request = { experimentId: experiment.id, secondArm, asOf, feedbackWindowMs, minRating } as const;
+      const request = { experimentId: experiment.id, secondArm, asOf, feedbackWindowMs, ...terms } as const;
       const rows = await recountArms({ pool: client }, request);
       let sums: Cut | null;
       try {

@@ -1,5 +1,6 @@
 import type { Db } from '../db/index.js';
 import { MOVED_SUMS, quoted, SUMS } from './moved-sums.js';
+import type { OutcomeTerms } from './outcome-terms.js';
 import { subjectsAt } from './subjects-at.js';
 
 export interface FoldedOutcomes {
@@ -14,14 +15,14 @@ const BATCH = 5_000;
 
 /** Experiments of which somebody is due, by the terms of their outcomes. */
 const WORK = `
-SELECT c.min_rating, array_agg(c.experiment_id::text) AS experiments
+SELECT c.terms, array_agg(c.experiment_id::text) AS experiments
   FROM outcome_cuts c JOIN experiments e ON e.id = c.experiment_id AND e.ended_at IS NULL
  WHERE c.feedback_window_ms = 0
    AND (EXISTS (SELECT FROM outcome_changes n WHERE n.experiment_id = c.experiment_id)
      OR EXISTS (SELECT FROM outcome_cuts every JOIN outcome_subjects s
                     ON s.experiment_id = every.experiment_id AND s.feedback_window_ms = every.feedback_window_ms
                  WHERE every.experiment_id = c.experiment_id AND s.valid_until < 'infinity' AND s.valid_until <= $1))
- GROUP BY c.min_rating`;
+ GROUP BY c.terms`;
 
 // The first cut of an experiment stands for all of them. A fold that finds it locked leaves the experiment to the other one.
 const LOCK = `
@@ -29,9 +30,11 @@ SELECT experiment_id FROM outcome_cuts
  WHERE experiment_id = ANY($1::uuid[]) AND feedback_window_ms = 0
  ORDER BY experiment_id FOR UPDATE SKIP LOCKED`;
 
-const FOLD = `
+/** $1: the instant, $2: the experiments, and more as `parameter` makes them. */
+function foldSql(terms: OutcomeTerms, parameter: (value: unknown) => string): string {
+  return `
 WITH cuts AS MATERIALIZED (
-  SELECT experiment_id, array_agg(feedback_window_ms) AS windows FROM outcome_cuts WHERE experiment_id = ANY($3::uuid[]) GROUP BY experiment_id
+  SELECT experiment_id, array_agg(feedback_window_ms) AS windows FROM outcome_cuts WHERE experiment_id = ANY($2::uuid[]) GROUP BY experiment_id
 ), noted AS MATERIALIZED (
   SELECT n.*, cuts.windows
     FROM cuts CROSS JOIN LATERAL (
@@ -46,7 +49,7 @@ WITH cuts AS MATERIALIZED (
     ) s LIMIT ${BATCH}
 ), due AS MATERIALIZED (
   SELECT experiment_id, subject, windows FROM noted UNION SELECT experiment_id, subject, windows FROM ripe
-), ${subjectsAt({ asOf: '$1::timestamptz', minRating: '$2' })}, ${MOVED_SUMS}, drained AS (
+), ${subjectsAt(terms, { asOf: '$1::timestamptz', parameter })}, ${MOVED_SUMS}, drained AS (
   DELETE FROM outcome_changes n USING noted WHERE n.experiment_id = noted.experiment_id AND n.id = noted.id
 ), stored AS (
   INSERT INTO outcome_subjects AS s (experiment_id, feedback_window_ms, subject, arm, crossed, e, m, x, requests, errors,
@@ -68,6 +71,7 @@ WITH cuts AS MATERIALIZED (
    WHERE sums.experiment_id = moved.experiment_id AND sums.feedback_window_ms = moved.feedback_window_ms AND sums.arm = moved.arm
 )
 SELECT (SELECT count(*) FROM due) AS subjects, (SELECT count(*) FROM noted) = ${BATCH} OR (SELECT count(*) FROM ripe) = ${BATCH} AS more`;
+}
 
 // What nobody adds up: of experiments that have ended, or that are not of this database.
 const SWEEP = `
@@ -87,12 +91,12 @@ export async function foldOutcomes(
 ): Promise<FoldedOutcomes> {
   const { asOf, withinMs = Number.POSITIVE_INFINITY } = options;
   const until = performance.now() + withinMs;
-  const { rows: work } = await db.pool.query<{ min_rating: number; experiments: string[] }>(WORK, [asOf]);
+  const { rows: work } = await db.pool.query<{ terms: OutcomeTerms; experiments: string[] }>(WORK, [asOf]);
   const folded = { subjects: 0, done: true };
-  for (const { min_rating, experiments } of work) {
+  for (const { terms, experiments } of work) {
     for (let more = true; more; ) {
       if (performance.now() > until) return { ...folded, done: false };
-      const batch = await foldBatch(db, { asOf, minRating: min_rating, experiments });
+      const batch = await foldBatch(db, { asOf, terms, experiments });
       folded.subjects += batch.subjects;
       folded.done &&= batch.all;
       more = batch.more;
@@ -104,7 +108,7 @@ export async function foldOutcomes(
 
 async function foldBatch(
   db: Pick<Db, 'pool'>,
-  { asOf, minRating, experiments }: { asOf: Date; minRating: number; experiments: readonly string[] },
+  { asOf, terms, experiments }: { asOf: Date; terms: OutcomeTerms; experiments: readonly string[] },
 ): Promise<{ subjects: number; more: boolean; all: boolean }> {
   const client = await db.pool.connect();
   let broken: Error | undefined;
@@ -112,8 +116,10 @@ async function foldBatch(
     await client.query('BEGIN');
     const { rows: locked } = await client.query<{ experiment_id: string }>(LOCK, [experiments]);
     const mine = locked.map(({ experiment_id }) => experiment_id);
+    const values: unknown[] = [asOf, mine];
+    const sql = foldSql(terms, (value) => `$${values.push(value)}`);
     // A statement of its own: it sees what the fold has committed that had the lock before.
-    const { rows } = await client.query<{ subjects: string; more: boolean }>(FOLD, [asOf, minRating, mine]);
+    const { rows } = await client.query<{ subjects: string; more: boolean }>(sql, values);
     await client.query('COMMIT');
     const { subjects, more } = rows[0]!;
     return { subjects: Number(subjects), more, all: mine.length === experiments.length };

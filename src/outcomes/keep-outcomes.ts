@@ -1,18 +1,19 @@
 import type { Db } from '../db/index.js';
+import { type OutcomeTerms, storedTerms } from './outcome-terms.js';
 
 /** A cut of a live experiment whose sums are kept. */
 export interface KeptCut {
   experimentId: string;
   feedbackWindowMs: number;
-  /** Share of a rating's range from which it is positive; one for all cuts of an experiment. */
-  minRating: number;
+  /** One for all cuts of an experiment. */
+  terms: OutcomeTerms;
 }
 
 // Sums begin as zero and everybody who was there already as noted: what is read is right from the first moment.
 const KEEP = `
 WITH fresh AS (
-  INSERT INTO outcome_cuts (experiment_id, feedback_window_ms, min_rating)
-  SELECT wanted.* FROM unnest($1::uuid[], $2::bigint[], $3::double precision[]) AS wanted (experiment_id, feedback_window_ms, min_rating)
+  INSERT INTO outcome_cuts (experiment_id, feedback_window_ms, terms)
+  SELECT wanted.* FROM unnest($1::uuid[], $2::bigint[], $3::jsonb[]) AS wanted (experiment_id, feedback_window_ms, terms)
     JOIN experiments e ON e.id = wanted.experiment_id AND e.ended_at IS NULL
    ORDER BY wanted.experiment_id, wanted.feedback_window_ms
   ON CONFLICT DO NOTHING RETURNING experiment_id, feedback_window_ms
@@ -34,7 +35,7 @@ export async function keepOutcomes(db: Pick<Db, 'pool'>, cuts: readonly KeptCut[
   await db.pool.query(KEEP, [
     missing.map(({ experimentId }) => experimentId),
     missing.map(({ feedbackWindowMs }) => feedbackWindowMs),
-    missing.map(({ minRating }) => minRating),
+    missing.map(({ terms }) => storedTerms(terms)),
   ]);
 }
 

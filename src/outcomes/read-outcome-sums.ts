@@ -1,5 +1,6 @@
 import type { Db } from '../db/index.js';
 import { MOVED_SUMS, quoted, SUMS } from './moved-sums.js';
+import { type OutcomeTerms, storedTerms } from './outcome-terms.js';
 import { subjectsAt } from './subjects-at.js';
 
 export interface CutsRequest {
@@ -7,7 +8,7 @@ export interface CutsRequest {
   /** T. */
   asOf: Date;
   feedbackWindowMs: number;
-  minRating: number;
+  terms: OutcomeTerms;
 }
 
 /** The sums of both arms of a cut, by the names of `ArmSums` and `crossed`. */
@@ -19,11 +20,13 @@ export interface CutSums {
 /** With more due than this, counting everything from rows is as quick. */
 const MOST_DUE = 20_000;
 
-const READ = `
+/** $1: the instant, $2: the experiments, $3: the feedback window, $4: the terms, and more as `parameter` makes them. */
+function readSql(terms: OutcomeTerms, parameter: (value: unknown) => string): string {
+  return `
 WITH cuts AS MATERIALIZED (
   SELECT c.experiment_id, c.feedback_window_ms
     FROM outcome_cuts c JOIN experiments e ON e.id = c.experiment_id AND e.ended_at IS NULL
-   WHERE c.experiment_id = ANY($3::uuid[]) AND c.feedback_window_ms = $4 AND c.min_rating = $2::double precision
+   WHERE c.experiment_id = ANY($2::uuid[]) AND c.feedback_window_ms = $3 AND c.terms = $4::jsonb
 ), found AS MATERIALIZED (
   SELECT DISTINCT s.* FROM (
     SELECT s.*
@@ -40,8 +43,8 @@ WITH cuts AS MATERIALIZED (
       ) s LIMIT ${2 * MOST_DUE}
   ) s
 ), due AS MATERIALIZED (
-  SELECT experiment_id, subject, ARRAY[$4::bigint] AS windows FROM found WHERE (SELECT count(*) FROM found) <= ${MOST_DUE}
-), ${subjectsAt({ asOf: '$1::timestamptz', minRating: '$2' })}, ${MOVED_SUMS}
+  SELECT experiment_id, subject, ARRAY[$3::bigint] AS windows FROM found WHERE (SELECT count(*) FROM found) <= ${MOST_DUE}
+), ${subjectsAt(terms, { asOf: '$1::timestamptz', parameter })}, ${MOVED_SUMS}
 SELECT experiment_id, arm, (SELECT count(*) FROM found) > ${MOST_DUE} AS behind,
        ${SUMS.map((name) => `sum(${quoted(name)}) AS ${quoted(name)}`).join(', ')}
   FROM (
@@ -52,6 +55,7 @@ SELECT experiment_id, arm, (SELECT count(*) FROM found) > ${MOST_DUE} AS behind,
     UNION ALL
     SELECT experiment_id, arm, ${SUMS.map(quoted).join(', ')} FROM moved
   ) parts GROUP BY experiment_id, arm`;
+}
 
 /**
  * The sums of cuts as of T, exactly as a recount of this moment would find them: the sums that are kept, and in them every
@@ -64,14 +68,12 @@ export async function readOutcomeSums(
   db: { pool: Pick<Db['pool'], 'query'> },
   request: CutsRequest,
 ): Promise<ReadonlyMap<string, CutSums>> {
-  const { experimentIds, asOf, feedbackWindowMs, minRating } = request;
+  const { experimentIds, asOf, feedbackWindowMs, terms } = request;
   const cuts = new Map<string, CutSums>();
   if (experimentIds.length === 0) return cuts;
-  const { rows } = await db.pool.query<Record<string, string> & { behind: boolean }>({
-    name: 'understudy-read-outcome-sums',
-    text: READ,
-    values: [asOf, minRating, experimentIds, feedbackWindowMs],
-  });
+  const values: unknown[] = [asOf, experimentIds, feedbackWindowMs, storedTerms(terms)];
+  const sql = readSql(terms, (value) => `$${values.push(value)}`);
+  const { rows } = await db.pool.query<Record<string, string> & { behind: boolean }>(sql, values);
   for (const { experiment_id, arm, behind, ...sums } of rows) {
     if (behind) continue;
     const cut = cuts.get(experiment_id!) ?? { champion: {}, second: {} };

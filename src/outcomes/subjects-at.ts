@@ -1,4 +1,10 @@
-import { FAILED_IN_ARM_SQL, latestOutcomes } from '../interactions/index.js';
+import { FAILED_IN_ARM_SQL } from '../interactions/index.js';
+import { type OutcomeTerms, outcomesSql } from './outcome-terms.js';
+
+/** What the SQL of an outcome may need of an interaction. */
+const COLUMNS = [
+  ...['id', 'response', 'status', 'tags', 'latency_ms', 'prompt_tokens', 'completion_tokens', 'version'],
+];
 
 /**
  * CTEs, as SQL of our own making, that count subjects anew as of an instant. They follow a CTE `due (experiment_id, subject,
@@ -15,8 +21,13 @@ import { FAILED_IN_ARM_SQL, latestOutcomes } from '../interactions/index.js';
  * Hazard: an outcome may depend on its interaction and the feedback to it only. Whatever else it is to depend on needs its
  * moments here, and triggers that note its changes.
  */
-export function subjectsAt(names: { asOf: string; minRating: string }): string {
-  const { asOf, minRating } = names;
+export function subjectsAt(
+  terms: OutcomeTerms,
+  names: { asOf: string; parameter: (value: unknown) => string },
+): string {
+  const { asOf, parameter } = names;
+  const interactions = `(SELECT ${COLUMNS.map((name) => `i.${name}`).join(', ')})`;
+  const outcomes = outcomesSql(terms, { interactions, asOf, parameter });
   const open = 'c.exposed_at <= c.closes_at';
   const counts = `(${open} AND c.asked_at BETWEEN c.exposed_at AND c.closes_at AND c.received_at <= ${asOf})`;
   const requests = (which: string) => `${which} AND c.asked_at <= ${asOf} AND c.received_at <= ${asOf}`;
@@ -38,7 +49,7 @@ export function subjectsAt(names: { asOf: string; minRating: string }): string {
     LEFT JOIN LATERAL (
       SELECT i.id, i.arm, i.asked_at, i.received_at, i.failed, said.outcome, heard.last, heard.next
         FROM (
-          SELECT i.id, i.arm, i.asked_at, i.received_at, i.response, ${FAILED_IN_ARM_SQL} AS failed
+          SELECT i.arm, i.asked_at, i.received_at, ${COLUMNS.map((name) => `i.${name}`).join(', ')}, ${FAILED_IN_ARM_SQL} AS failed
             FROM interactions i WHERE i.experiment_id = due.experiment_id AND i.subject = due.subject OFFSET 0
         ) i
         CROSS JOIN LATERAL (
@@ -48,8 +59,8 @@ export function subjectsAt(names: { asOf: string; minRating: string }): string {
         ) heard
         LEFT JOIN LATERAL (
           SELECT outcome FROM (
-            ${latestOutcomes({ interactions: '(SELECT i.id, i.response)', asOf, minRating })}
-          ) latest WHERE heard.last IS NOT NULL OFFSET 0
+            ${outcomes.query}
+          ) said WHERE ${outcomes.byFeedback ? 'heard.last IS NOT NULL' : 'true'} OFFSET 0
         ) said ON true
       OFFSET 0
     ) a ON true

@@ -11,7 +11,7 @@ import {
   storeFeedback,
   storeInteractions,
 } from '../../src/interactions/index.js';
-import { dropOutcomes, foldOutcomes, keepOutcomes } from '../../src/outcomes/index.js';
+import { dropOutcomes, foldOutcomes, keepOutcomes, type OutcomeTerms } from '../../src/outcomes/index.js';
 import { isInSecondArm } from '../../src/routing/index.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import {
@@ -58,18 +58,28 @@ async function liveExperiment({ kept = true } = {}): Promise<{ model: string; ex
   return { model, experimentId };
 }
 
-const keep = (experimentId: string) =>
+const RATED: OutcomeTerms = { minRating: MIN_RATING };
+const TERMS: OutcomeTerms[] = [
+  RATED,
+  { ...RATED, primary: { kind: 'correction_rate', name: 'corrected' } },
+  { ...RATED, primary: { kind: 'error_rate', name: 'error_rate' } },
+  { ...RATED, primary: { kind: 'slow_rate', name: 'slow', max_ratio: 1.5 }, slowLimits: { slow: 50 } },
+  { ...RATED, primary: { kind: 'accuracy', name: 'right', field: null, sources: ['user'] } },
+  { ...RATED, primary: { kind: 'score', name: 'q', score: 'q', better: 'higher', range: null } },
+];
+
+const keep = (experimentId: string, terms = RATED) =>
   keepOutcomes(
     db,
-    [0, WINDOW_MS].map((feedbackWindowMs) => ({ experimentId, feedbackWindowMs, minRating: MIN_RATING })),
+    [0, WINDOW_MS].map((feedbackWindowMs) => ({ experimentId, feedbackWindowMs, terms })),
   );
 
-function cutAt(experimentId: string, asOf: Date, feedbackWindowMs: number): CutRequest {
-  return { experimentId, secondArm: 'challenger', asOf, feedbackWindowMs, minRating: MIN_RATING };
+function cutAt(experimentId: string, asOf: Date, feedbackWindowMs: number, terms = RATED): CutRequest {
+  return { experimentId, secondArm: 'challenger', asOf, feedbackWindowMs, ...terms };
 }
 
-async function expectAlike(experimentId: string, asOf: Date, feedbackWindowMs: number): Promise<void> {
-  const request = cutAt(experimentId, asOf, feedbackWindowMs);
+async function expectAlike(experimentId: string, asOf: Date, feedbackWindowMs: number, terms = RATED): Promise<void> {
+  const request = cutAt(experimentId, asOf, feedbackWindowMs, terms);
   const bySums = await readArms(db, request);
   expect(bySums.from).toBe('sums');
   expect({ ...bySums, from: 'rows' }).toEqual(await recountArms(db, request));
@@ -102,7 +112,7 @@ describe('the sums of an experiment', () => {
         weight: 6,
         arbitrary: fc.record({
           ...{ do: fc.constant('say' as const), nth, seconds, value: fc.constantFrom(-1, 0, 1) },
-          kind: fc.constantFrom('thumbs', 'correction', 'comment'),
+          kind: fc.constantFrom('thumbs', 'correction', 'score'),
         }),
       },
       { weight: 2, arbitrary: fc.record({ do: fc.constant('retract' as const), nth, seconds }) },
@@ -112,82 +122,90 @@ describe('the sums of an experiment', () => {
       { weight: 4, arbitrary: fc.record({ do: fc.constant('look' as const), seconds, window: fc.boolean() }) },
     );
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
-        const { model, experimentId } = await liveExperiment({ kept: steps.length % 2 === 0 });
-        const asked: string[] = [];
-        const said: string[] = [];
-        for (const step of steps) {
-          switch (step.do) {
-            case 'expose':
-              await recordExposures(db, [
-                {
-                  experimentId,
-                  subject: subjectOf(step.subject),
-                  arm: step.arm,
-                  version: 1,
-                  exposedAt: at(step.seconds),
-                },
-              ]);
-              break;
-            case 'ask':
-              asked.push(
-                ...(await insertInteractions(db, [
+      fc.asyncProperty(
+        fc.array(step, { minLength: 5, maxLength: 40 }),
+        fc.constantFrom(...TERMS),
+        async (steps, terms) => {
+          const { model, experimentId } = await liveExperiment({ kept: false });
+          const keepTerms = () => keep(experimentId, terms);
+          if (steps.length % 2 === 0) await keepTerms();
+          const asked: string[] = [];
+          const said: string[] = [];
+          for (const step of steps) {
+            switch (step.do) {
+              case 'expose':
+                await recordExposures(db, [
                   {
-                    ...{ model, experimentId, arm: step.arm, subject: subjectOf(step.subject) },
-                    ...{ askedAt: at(step.seconds), receivedAt: at(step.seconds + step.late) },
-                    status: step.failed ? 'failed' : 'complete',
+                    experimentId,
+                    subject: subjectOf(step.subject),
+                    arm: step.arm,
+                    version: 1,
+                    exposedAt: at(step.seconds),
                   },
-                ])),
-              );
-              break;
-            case 'say': {
-              const interactionId = asked[step.nth % asked.length];
-              if (interactionId === undefined) break;
-              const id = uuid7(at(step.seconds));
-              const { kind } = step;
-              const body = { value: kind === 'thumbs' ? step.value : 'other words' };
-              await insertFeedback(db, [{ id, interactionId, kind, body, receivedAt: at(step.seconds) }]);
-              said.push(id);
-              break;
-            }
-            case 'retract':
-              await db.pool.query('UPDATE feedback SET retracted_at = $2 WHERE id = $1 AND retracted_at IS NULL', [
-                said[step.nth % said.length] ?? randomUUID(),
-                at(step.seconds),
-              ]);
-              break;
-            case 'erase':
-              for (const table of ['interactions', 'exposures']) {
-                await db.pool.query(`DELETE FROM ${table} WHERE experiment_id = $1 AND subject = $2`, [
-                  experimentId,
-                  subjectOf(step.subject),
                 ]);
+                break;
+              case 'ask':
+                asked.push(
+                  ...(await insertInteractions(db, [
+                    {
+                      ...{ model, experimentId, arm: step.arm, subject: subjectOf(step.subject) },
+                      ...{ askedAt: at(step.seconds), receivedAt: at(step.seconds + step.late) },
+                      status: step.failed ? 'failed' : 'complete',
+                    latencyMs: 50 + step.late,
+                    },
+                  ])),
+                );
+                break;
+              case 'say': {
+                const interactionId = asked[step.nth % asked.length];
+                if (interactionId === undefined) break;
+                const id = uuid7(at(step.seconds));
+                const { kind } = step;
+                const words = step.value > 0 ? 'an answer' : 'other words';
+                const body = { name: 'q', value: kind === 'correction' ? words : step.value };
+                await insertFeedback(db, [{ id, interactionId, kind, body, receivedAt: at(step.seconds) }]);
+                said.push(id);
+                break;
               }
-              break;
-            case 'again':
-              await dropOutcomes(db, experimentId);
-              await keep(experimentId);
-              break;
-            case 'fold':
-              await keep(experimentId);
-              await foldOutcomes(db, { asOf: at(step.seconds) });
-              expect(await noted(experimentId)).toBe(0);
-              break;
-            case 'look':
-              await keep(experimentId);
-              await expectAlike(experimentId, at(step.seconds), step.window ? WINDOW_MS : 0);
-              break;
+              case 'retract':
+                await db.pool.query('UPDATE feedback SET retracted_at = $2 WHERE id = $1 AND retracted_at IS NULL', [
+                  said[step.nth % said.length] ?? randomUUID(),
+                  at(step.seconds),
+                ]);
+                break;
+              case 'erase':
+                for (const table of ['interactions', 'exposures']) {
+                  await db.pool.query(`DELETE FROM ${table} WHERE experiment_id = $1 AND subject = $2`, [
+                    experimentId,
+                    subjectOf(step.subject),
+                  ]);
+                }
+                break;
+              case 'again':
+                await dropOutcomes(db, experimentId);
+                await keepTerms();
+                break;
+              case 'fold':
+                await keepTerms();
+                await foldOutcomes(db, { asOf: at(step.seconds) });
+                expect(await noted(experimentId)).toBe(0);
+                break;
+              case 'look':
+                await keepTerms();
+                await expectAlike(experimentId, at(step.seconds), step.window ? WINDOW_MS : 0, terms);
+                break;
+            }
           }
-        }
-        await keep(experimentId);
-        for (const T of [40, 90, 200]) {
-          for (const window of [0, WINDOW_MS]) await expectAlike(experimentId, at(T), window);
-        }
-        await db.prisma.experiment.update({
-          where: { id: experimentId },
-          data: { endedAt: at(0), decision: 'undone' },
-        });
-      }),
+          await keepTerms();
+          for (const T of [40, 90, 200]) {
+            for (const window of [0, WINDOW_MS]) await expectAlike(experimentId, at(T), window, terms);
+          }
+          await db.prisma.experiment.update({
+            where: { id: experimentId },
+            data: { endedAt: at(0), decision: 'undone' },
+          });
+        },
+      ),
       { numRuns: 15 },
     );
   });
