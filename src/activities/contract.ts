@@ -20,6 +20,7 @@ import type {
   StartedExperiment,
 } from '../experiments/index.js';
 import type { RegisteredVersion } from '../registry/index.js';
+import type { ShadowTrial } from '../shadow/index.js';
 import type { TrainedAdapter } from '../training/index.js';
 
 export type { CyclePlan } from '../cycles/index.js';
@@ -31,6 +32,7 @@ export type {
   RegisteredVersion,
   RouteChangedByOther,
   RouteMove,
+  ShadowTrial,
   StartedExperiment,
   TrainedAdapter,
 };
@@ -96,6 +98,14 @@ export interface Activities {
   /** Unloads from every replica unless the route uses the version. */
   unloadVersion(input: { model: string; version: number }): Promise<{ unloaded: boolean }>;
   evaluate(input: { cycleId: string; champion: number; candidate: number; asOf: string }): Promise<GateResult>;
+
+  // ── shadow ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  /** Lets the candidate answer copies for as long as the policy says. */
+  shadowCandidate(input: { cycleId: string; version: number; asOf: string }): Promise<{ until: string }>;
+  /** How it did with the copies since then; it is asked no more. */
+  judgeShadow(input: { cycleId: string; version: number; since: string; asOf: string }): Promise<ShadowTrial>;
+  /** Undo of `shadowCandidate`; a shadow that somebody else started stays. */
+  endShadow(input: { cycleId: string }): Promise<void>;
 
   // ── experiments, routing ────────────────────────────────────────────────────────────────────────────────────────
   /** Experiment row and route change in one transaction; the challenger arm gets `share`. */

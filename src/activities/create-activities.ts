@@ -6,6 +6,7 @@ import { datasetActivities } from './dataset-activities.js';
 import { experimentActivities } from './experiment-activities.js';
 import { rollbackActivities } from './rollback-activities.js';
 import { servingActivities } from './serving-activities.js';
+import { shadowActivities } from './shadow-activities.js';
 import { trainingActivities } from './training-activities.js';
 
 /** All activities on real stages. What a stage throws reaches Temporal as a failure whose type is a code of errors.ts. */
@@ -15,6 +16,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...datasetActivities(deps),
     ...trainingActivities(deps),
     ...servingActivities(deps),
+    ...shadowActivities(deps),
     ...experimentActivities(deps),
     ...rollbackActivities(deps),
   };

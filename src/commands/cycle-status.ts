@@ -58,6 +58,7 @@ function describe(status: CycleStatus): string {
       `training: job ${status.training.jobId}, ${status.training.steps ?? '–'} steps, loss ${status.training.firstLoss ?? '–'} → ${status.training.lastLoss ?? '–'}`,
     );
   if (status.gate) lines.push(`evaluation: ${status.gate.summary}`);
+  if (status.shadow) lines.push(`copies: ${status.shadow.summary ?? `until ${status.shadow.until}`}`);
   if (status.experiment)
     lines.push(
       `experiment: ${status.experiment.startedAt} to ${status.experiment.minEndsAt} at least, ${status.experiment.maxEndsAt} at most`,

@@ -21,6 +21,8 @@ export interface CyclePlan {
   approval?: 'automatic' | 'manual';
   /** How long it waits for them. */
   approvalTimeoutMs?: number;
+  /** The candidate answers copies before it answers people. */
+  shadowFirst?: boolean;
   /** How many different people have to ask for a promotion by hand, or approve one. */
   approvals?: number;
 }
@@ -135,5 +137,6 @@ function planOf({ sandbox, triggers, trainer, experiment, promotion, serving }: 
     approval: promotion.approval,
     approvalTimeoutMs: promotion.approval_timeout,
     approvals: promotion.approvals,
+    shadowFirst: experiment.shadow_first !== null,
   };
 }

@@ -131,6 +131,20 @@ const experiment = z.strictObject({
       drop_at: z.number().gt(0).lt(0.5).default(0.05),
     })
     .prefault({}),
+  /** Before it answers people, the challenger answers copies of their requests, unseen. Null: it does not. */
+  shadow_first: z
+    .strictObject({
+      /** How long. */
+      duration: duration.refine((ms) => ms >= 1_000 && ms <= 30 * 86_400_000, 'must be 1s to 30d').prefault('24h'),
+      /** Of the requests. */
+      share: z.number().gt(0).max(1).default(0.1),
+      /** With fewer copies nothing is concluded, and the experiment does not start. */
+      min_answers: z.int().min(1).default(200),
+      /** One that fails more of them is rejected. */
+      max_error_rate: z.number().min(0).lt(1).default(0.05),
+    })
+    .nullable()
+    .default(null),
   /** The metric that decides: `positive_feedback`, or the name of one of `metrics`. */
   primary: z.string().max(64).default('positive_feedback'),
   /** What is measured at every look. */

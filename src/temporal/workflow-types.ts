@@ -92,6 +92,7 @@ export type Phase =
   | 'registering'
   | 'loading'
   | 'evaluating'
+  | 'shadowing'
   | 'experimenting'
   | 'promoting'
   | 'baking';
@@ -101,6 +102,7 @@ export type CycleReason =
   | 'bandit'
   | 'forced'
   | 'evaluation'
+  | 'shadow'
   | 'harm'
   | 'guardrail'
   | 'no_improvement'
@@ -149,6 +151,8 @@ export interface CycleStatus {
   dataset: { id: string; considered: number; kept: number; train: number; validation: number; digest: string } | null;
   training: { jobId: string; steps: number | null; firstLoss: number | null; lastLoss: number | null } | null;
   gate: { passed: boolean; summary: string } | null;
+  /** Copies before it answers people; how it did, once that is known. */
+  shadow?: { until: string; passed?: boolean; summary?: string };
   experiment: {
     id: string;
     startedAt: string;

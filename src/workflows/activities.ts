@@ -31,6 +31,7 @@ const common = {
 export const {
   openCycle,
   adoptVersion,
+  shadowCandidate,
   startExperiment,
   extendExperiment,
   promote,
@@ -41,7 +42,7 @@ export const {
 } = proxyActivities<Activities>({ ...common, startToCloseTimeout: '2m', retry: PATIENT });
 
 /** Sums over all interactions of an experiment: slower with its size, and repeated at the next look anyway. */
-export const { takeLook, checkBake } = proxyActivities<Activities>({
+export const { takeLook, checkBake, judgeShadow } = proxyActivities<Activities>({
   ...common,
   startToCloseTimeout: '15m',
   retry: PATIENT,
@@ -68,11 +69,12 @@ export const { loadVersion } = proxyActivities<Activities>({ ...common, startToC
 export const { evaluate } = proxyActivities<Activities>({ ...common, startToCloseTimeout: '4h', retry: PATIENT });
 
 /** What undoes, retires and ends: tried for long, because what it would leave behind is outside. */
-export const { orphanDataset, retireVersion, unloadVersion, undoRoute, closeCycle } = proxyActivities<Activities>({
-  ...common,
-  startToCloseTimeout: '5m',
-  retry: STUBBORN,
-});
+export const { orphanDataset, retireVersion, unloadVersion, endShadow, undoRoute, closeCycle } =
+  proxyActivities<Activities>({
+    ...common,
+    startToCloseTimeout: '5m',
+    retry: STUBBORN,
+  });
 
 /** Cancels a job and follows it to its end: a trainer that is between two checkpoints may take its time. */
 export const { cancelTraining } = proxyActivities<Activities>({

@@ -47,7 +47,7 @@ function waiting({ approval, frozenUntil, candidate }: CycleStatus, workflowId: 
 
 function facts(status: CycleStatus): string[] {
   const lines: string[] = [];
-  const { warning, dataset, training, gate, experiment, looks, bake } = status;
+  const { warning, dataset, training, gate, shadow, experiment, looks, bake } = status;
   if (warning !== undefined && status.outcome === null) lines.push(`- **warning**: ${warning}`);
   if (status.champion !== null) lines.push(`- champion: version ${status.champion}`);
   if (status.candidate !== null) lines.push(`- candidate: version ${status.candidate}`);
@@ -60,6 +60,10 @@ function facts(status: CycleStatus): string[] {
     lines.push(`- training: job \`${training.jobId}\`${loss}`);
   }
   if (gate !== null) lines.push(`- evaluation: ${gate.passed ? 'passed' : 'not passed'}. ${gate.summary}`);
+  if (shadow !== undefined) {
+    const result = shadow.passed ? 'passed' : 'not passed';
+    lines.push(`- copies: ${shadow.summary === undefined ? `until ${shadow.until}` : `${result}. ${shadow.summary}`}`);
+  }
   if (experiment !== null) {
     lines.push(`- experiment: no decision before ${experiment.minEndsAt}, none after ${experiment.maxEndsAt}`);
   }

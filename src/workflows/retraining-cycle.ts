@@ -16,6 +16,7 @@ import { load } from './phases/load.js';
 import { promote } from './phases/promote.js';
 import { register } from './phases/register.js';
 import { retire } from './phases/retire.js';
+import { shadowFirst } from './phases/shadow-first.js';
 import { skip } from './phases/skip.js';
 import { train } from './phases/train.js';
 import { type UndoList, undoOnFailure } from './saga.js';
@@ -47,6 +48,8 @@ async function prove(cycle: Cycle, candidate: RegisteredVersion, undo: UndoList)
   await load(cycle, candidate, undo);
   const gate = await evaluate(cycle, candidate);
   if (!gate.passed) return retire(cycle, candidate, gate.verdict, undo);
+  const unseen = await shadowFirst(cycle, candidate, undo); // where the policy asks for it, copies come before people
+  if (!unseen.passed) return retire(cycle, candidate, unseen.verdict, undo);
   const verdict = await experiment(cycle, candidate, undo); // waits 48 h or more, looks, obeys messages
   if (verdict.decision !== 'promote') return retire(cycle, candidate, verdict, undo);
   const approval = await approve(cycle, verdict); // where the policy asks for it, people have the last word

@@ -76,6 +76,21 @@ describe('rollBack', () => {
     });
   });
 
+  it('goes by who was champion when, not by which version is the newest', async () => {
+    const model = await seedModel(db, { versions: 4 });
+    // 1, 4, 2, 3: version 4, the newest, was champion before 2 and 3.
+    const order = [1, 4, 2, 3];
+    for (const [i, champion] of order.slice(1).entries()) {
+      const next = { champion, previous: order[i]!, challenger: null, share: null, experimentId: null };
+      const why = { action: 'promote', actor: 'test', reason: '', evidence: {} } as const;
+      await changeRoute(db, { model, expectedEpoch: i + 1, next, ...why });
+    }
+    const went: number[] = [];
+    for (const id of ['r1', 'r2', 'r3']) went.push((await rollBack(deps, by(model, id))).toVersion);
+    expect(went).toEqual([2, 4, 1]);
+    await expect(rollBack(deps, by(model, 'r4'))).rejects.toMatchObject({ code: 'nothing_to_roll_back' });
+  });
+
   it('answers the same request with the first rollback, also after another one', async () => {
     const model = await threeChampions();
     const first = await rollBack(deps, by(model, 'r1'));

@@ -6,6 +6,7 @@ import type {
   GateResult,
   LookFacts,
   RouteChangedByOther,
+  ShadowTrial,
 } from '../../src/activities/contract.js';
 import { UnderstudyError } from '../../src/errors.js';
 import type { RouteAction } from '../../src/routing/index.js';
@@ -84,6 +85,10 @@ export class World {
   examples: Partial<CollectedExamples> = {};
   dataset: Partial<CuratedDataset> = {};
   gate: Partial<GateResult> = {};
+  /** How the candidate does with copies. */
+  trial: Partial<ShadowTrial> = {};
+  /** Who answers copies now. */
+  shadow: number | null = null;
   /** What the k-th look decides. */
   look: (k: number, last: boolean) => Partial<LookFacts> = () => ({ decision: 'promote', reason: 'significant' });
   bake: () => { rollback: boolean } = () => ({ rollback: false });
@@ -132,6 +137,7 @@ export class World {
       ...[...this.jobs].filter(([, state]) => state === 'running').map(([key]) => `job ${key}`),
       ...[...this.loaded].filter((version) => !used.includes(version)).map((version) => `adapter ${version}`),
       ...(this.route.experimentId === null ? [] : ['split']),
+      ...(this.shadow === null ? [] : ['shadow']),
       ...(this.live === undefined ? [] : ['lease']),
     ];
   }
@@ -254,6 +260,25 @@ export class World {
           summary: 'challenger 0.60, champion 0.50, n = 400',
           ...world.gate,
         };
+      },
+      async shadowCandidate({ version, asOf }) {
+        world.shadow = version;
+        return { until: new Date(Date.parse(asOf) + 24 * HOUR).toISOString() };
+      },
+      async judgeShadow() {
+        world.shadow = null;
+        return {
+          passed: true,
+          enough: true,
+          n: 400,
+          failed: 4,
+          limit: 0.05,
+          summary: '4 of 400 failed',
+          ...world.trial,
+        };
+      },
+      async endShadow() {
+        world.shadow = null;
       },
       async startExperiment({ candidate, expectedEpoch, asOf }) {
         if (world.route.epoch !== expectedEpoch) return world.#changed();
