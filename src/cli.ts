@@ -154,6 +154,24 @@ version
   .addOption(json())
   .action(lazily(async () => (await import('./commands/version-hold.js')).versionRelease));
 
+const mirror = program
+  .command('mirror')
+  .description('webhooks and registries that are told of promotions and rollbacks');
+mirror
+  .command('status')
+  .argument('[model]', 'default: all models')
+  .description('how far each mirror is, and what did not get through')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/mirror-status.js')).mirrorStatus));
+mirror
+  .command('replay')
+  .argument('<model>')
+  .description('deliver what is dead again, with the ids it had')
+  .option('--mirror <name>', 'of this mirror only')
+  .option('--event <id>', 'this event, also if it was delivered')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/mirror-replay.js')).mirrorReplay));
+
 const key = program.command('key').description('API keys');
 key
   .command('create')

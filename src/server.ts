@@ -6,6 +6,7 @@ import { errorDetail, UnderstudyError } from './errors.js';
 import { rollBack } from './experiments/index.js';
 import { startHousekeeping } from './housekeeping/index.js';
 import { createServer, VERSION } from './http/index.js';
+import { startMirrors } from './mirrors/index.js';
 import { startOutcomeUpkeep, startWatchLoop } from './monitoring/index.js';
 import { pruneAdapters } from './retention/index.js';
 import { followRoutes } from './routing/index.js';
@@ -18,6 +19,7 @@ import {
   type CycleSignals,
   connectTemporalLazily,
   type Heard,
+  parkedCycles,
   readTemporalConfig,
   SIGNALS,
   tellCycle,
@@ -98,6 +100,13 @@ async function main(): Promise<void> {
     tellCycle: tellCycle(temporal.client),
   });
   const upkeep = startOutcomeUpkeep(db, { logger, registry: server.gateway.metrics });
+  const mirrors = startMirrors({
+    db,
+    secrets: readSecret,
+    intervalMs: 2_000,
+    parked: () => parkedCycles(temporal.client),
+    logger,
+  });
   const reconciler = startReconciler(db, store, readSecret, {
     intervalMs: 5_000,
     onPass: reportTroubles(logger),
@@ -111,7 +120,10 @@ async function main(): Promise<void> {
   let stopping: Promise<void> | undefined;
   const stop = () => {
     stopping ??= (async () => {
-      await Promise.all([server.close(), watch.stop(), upkeep.stop(), reconciler.stop(), housekeeping.stop()]);
+      await Promise.all([
+        ...[server.close(), watch.stop(), upkeep.stop(), mirrors.stop()],
+        ...[reconciler.stop(), housekeeping.stop()],
+      ]);
       await tracing?.close();
       await routes.close();
       await temporal.close();

@@ -1,7 +1,7 @@
 import pg from 'pg';
 
-/** Any fixed number: the watch loops of all servers on one database compete for this lock. */
-const LOCK = 7_316_040_722;
+/** Any fixed numbers: the loops of one kind on all servers of one database compete for a lock. */
+const LOCKS = { watch: 7_316_040_722, mirrors: 7_316_040_724 };
 
 /** At most one holder per database. */
 export interface Leadership {
@@ -15,7 +15,7 @@ export interface Leadership {
  * Leadership by a session's advisory lock on a connection of its own: Postgres gives the lock up exactly when the
  * connection ends, however that happens. Two leaders for a moment do no harm, because they act by compare-and-swap.
  */
-export function competeForLeadership(databaseUrl: string): Leadership {
+export function competeForLeadership(databaseUrl: string, loop: keyof typeof LOCKS = 'watch'): Leadership {
   let client: pg.Client | undefined;
   let leading = false;
 
@@ -30,7 +30,7 @@ export function competeForLeadership(databaseUrl: string): Leadership {
   async function connect(): Promise<pg.Client> {
     const fresh = new pg.Client({
       connectionString: databaseUrl,
-      application_name: 'understudy-watch',
+      application_name: `understudy-${loop}`,
       connectionTimeoutMillis: 5_000,
       query_timeout: 5_000,
       keepAlive: true,
@@ -49,7 +49,7 @@ export function competeForLeadership(databaseUrl: string): Leadership {
         // Asked also while leading: a connection that died silently is noticed here.
         const { rows } = leading
           ? await current.query<{ led: boolean }>('SELECT true AS led')
-          : await current.query<{ led: boolean }>('SELECT pg_try_advisory_lock($1) AS led', [LOCK]);
+          : await current.query<{ led: boolean }>('SELECT pg_try_advisory_lock($1) AS led', [LOCKS[loop]]);
         leading = client === current && rows[0]!.led;
         return leading;
       } catch (error) {

@@ -10,4 +10,5 @@ export {
   type Policy,
   type PolicyDocument,
   parsePolicy,
+  secretUrl,
 } from './policy.js';

@@ -213,6 +213,63 @@ const retention = z.strictObject({
     .default(null),
 });
 
+/** What a webhook may be told; see docs/mirrors.md. */
+const MIRROR_EVENTS = [
+  'promoted',
+  'rejected',
+  'rolled_back',
+  'needs_operator',
+  'cycle_ended',
+  'route_changed',
+] as const;
+const mirrorName = z.string().regex(/^[a-z0-9_-]{1,40}$/, 'must be 1 to 40 of a-z, 0-9, "_", "-"');
+
+const webhook = z
+  .strictObject({
+    /** Its name in `understudy mirror status`; unique, and not `mlflow`. */
+    name: mirrorName,
+    /** Where events are posted to; the name of a variable where the address itself is a secret. */
+    url: z.union([variable, httpUrl], { error: 'must be an http(s) address without a secret, or name a variable' }),
+    /** What events are signed with; needed for format `understudy`. */
+    secret: variable.nullable().default(null),
+    /** `slack`: a text as incoming webhooks of Slack take it, unsigned. */
+    format: z.enum(['understudy', 'slack']).default('understudy'),
+    events: z
+      .array(z.enum(MIRROR_EVENTS))
+      .min(1)
+      .default(['promoted', 'rejected', 'rolled_back', 'needs_operator', 'cycle_ended']),
+  })
+  .refine(({ format, secret }) => format === 'slack' || secret !== null, {
+    path: ['secret'],
+    message: 'must name the variable that events are signed with',
+  });
+
+const mirrors = z.strictObject({
+  webhooks: z
+    .array(webhook)
+    .max(16)
+    .default([])
+    .refine((list) => new Set(['mlflow', ...list.map(({ name }) => name)]).size === list.length + 1, {
+      message: 'must have names of their own, none of them mlflow',
+    }),
+  /** The MLflow registry that is kept like ours: versions, tags, aliases champion, previous, challenger. */
+  mlflow: z
+    .strictObject({
+      /** Of the tracking server, without /api. */
+      url: httpUrl,
+      /** Value of the header `authorization`, e.g. `Bearer …`. */
+      authorization: variable.nullable().default(null),
+      /** Null: the model's name. */
+      registered_model: z
+        .string()
+        .regex(/^[A-Za-z0-9 ._-]{1,200}$/)
+        .nullable()
+        .default(null),
+    })
+    .nullable()
+    .default(null),
+});
+
 /** model.yaml: every field, its default and its range. Durations are strings outside and milliseconds inside. */
 export const policySchema = z
   .strictObject({
@@ -250,6 +307,7 @@ export const policySchema = z
     experiment: experiment.prefault({}),
     promotion: promotion.prefault({}),
     retention: retention.prefault({}),
+    mirrors: mirrors.prefault({}),
   })
   .superRefine((policy, context) => {
     const { experiment } = policy;
@@ -305,6 +363,16 @@ export function parsePolicy(document: unknown): Policy {
     });
   }
   return policy;
+}
+
+/**
+ * An address that a variable of a policy stands for, checked as those that are written there, but for the query: it may
+ * be part of the secret. Throws `invalid_policy`, without repeating it.
+ */
+export function secretUrl(text: string): string {
+  const parsed = z.url({ protocol: /^https?$/ }).safeParse(text);
+  if (parsed.success && isPlainUrl(text.replace(/[?#].*$/, ''))) return text;
+  throw new UnderstudyError('invalid_policy', { detail: 'the variable of a webhook url is no http(s) address' });
 }
 
 function isPlainUrl(text: string): boolean {

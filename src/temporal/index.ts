@@ -17,6 +17,7 @@ export {
   startCycle,
   tellCycle,
 } from './cycles-client.js';
+export { parkedCycles } from './parked-cycles.js';
 export {
   ensureSearchAttributes,
   missingSearchAttributes,
