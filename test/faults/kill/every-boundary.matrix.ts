@@ -8,7 +8,7 @@ const WAVE = 40;
 const matrix = await openKillMatrix();
 afterAll(() => matrix.close());
 
-describe.each(VICTIMS.map((victims) => ({ victims, names: victims.join(', ') })))('$names killed', ({ victims }) => {
+describe.each(VICTIMS.map((victims) => [`${victims.join(' and ')} killed`, victims] as const))('%s', (_, victims) => {
   const found = new Map<Cell, Killed>();
   beforeAll(async () => {
     for (let from = 0; from < matrix.cells.length; from += WAVE) {

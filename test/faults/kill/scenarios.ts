@@ -1,4 +1,5 @@
-import { cancelCycle, signalCycle, startRollback } from '../../../src/temporal/cycles-client.js';
+import { randomUUID } from 'node:crypto';
+import { askCycle, cancelCycle, startRollback } from '../../../src/temporal/cycles-client.js';
 import type { CycleStack } from '../../support/cycle-stack.js';
 import { fillArm } from '../../support/experiment-data.js';
 import { addModel, type StackModel } from '../stack-model.js';
@@ -91,9 +92,11 @@ export const SCENARIOS: Record<string, Scenario> = {
     async meanwhile(stack, model) {
       await live(stack, model, 'ab');
       const order = { candidate: 2, by: '10m', actor: 'ada', reason: 'a slow week', request_id: 'longer' };
-      await insist('more time', () => signalCycle(stack.temporal.client, model.name, 'extend', order));
+      // Refused until the cycle knows what it has started.
+      const ask = () => askCycle(stack.temporal.client, model.name, 'extend', order, { updateId: randomUUID() });
+      await until('more time', ask, PATIENCE_MS);
       const where = { model: model.name, action: 'extend_experiment' };
-      await until('more time', () => stack.db.prisma.routeChange.findFirst({ where }), PATIENCE_MS);
+      await until('it granted', () => stack.db.prisma.routeChange.findFirst({ where }), PATIENCE_MS);
       await insist('the end', () => cancelCycle(stack.temporal.client, model.name));
     },
   },
