@@ -152,7 +152,7 @@ test('every stored decision of simulated experiments is accepted', () => {
     expect(seen).toContain(kind);
 });
 
-test('every single field that is forged is found, by the digest and without it', () => {
+test('every single field that is forged is found, by the digest and without it', { timeout: 120_000 }, () => {
   let forgeries = 0;
   for (let seed = 1; seed <= 12; seed++) {
     const { experiment, looks } = simulate(seed);
