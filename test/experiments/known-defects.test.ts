@@ -79,7 +79,8 @@ describe('metrics are kept per version', () => {
       }));
       await insertFeedback(db, opinions);
     }
-    const history = (version: number) => championHistory(db, { model, version, asOf: at(0), minRating: 0.75 });
+    const settings = { experiment: { primary: 'positive_feedback' }, min_rating: 0.75 };
+    const history = (version: number) => championHistory(db, { model, version, asOf: at(0), settings });
     expect((await history(1))?.p0).toBeCloseTo(0.9, 12);
     expect((await history(2))?.p0).toBeCloseTo(0.1, 12);
   });

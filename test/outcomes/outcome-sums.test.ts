@@ -151,7 +151,7 @@ describe('the sums of an experiment', () => {
                       ...{ model, experimentId, arm: step.arm, subject: subjectOf(step.subject) },
                       ...{ askedAt: at(step.seconds), receivedAt: at(step.seconds + step.late) },
                       status: step.failed ? 'failed' : 'complete',
-                    latencyMs: 50 + step.late,
+                      latencyMs: 50 + step.late,
                     },
                   ])),
                 );
