@@ -3,7 +3,7 @@ import { type Cell, type Killed, openKillMatrix, type Victims } from './kill-mat
 
 const VICTIMS: Victims[] = [['worker', 'server'], ['temporal'], ['worker', 'server', 'temporal']];
 /** As many cycles at once as two cores keep alive. */
-const WAVE = 40;
+const WAVE = 24;
 
 const matrix = await openKillMatrix();
 afterAll(() => matrix.close());

@@ -40,7 +40,7 @@ interface Enacted {
   meanwhile: Promise<unknown> | undefined;
 }
 
-const END_MS = 240_000;
+const END_MS = 600_000;
 const KILL = path.join(ROOT, 'test', 'faults', 'kill');
 
 /**

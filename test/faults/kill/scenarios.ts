@@ -17,7 +17,7 @@ export interface Scenario {
   meanwhile?: (stack: CycleStack, model: StackModel) => Promise<unknown>;
 }
 
-const PATIENCE_MS = 240_000;
+const PATIENCE_MS = 600_000;
 
 const experiment = {
   share: 0.5,
