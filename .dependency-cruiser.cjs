@@ -1,7 +1,7 @@
 // Who may import whom, types included. A room is a folder of src; a stage is a room that does one step of a cycle.
 // What must not be imported at run time, but may be as a type, is in .dependency-cruiser.runtime.cjs.
 const STAGES =
-  '(?:interactions|shadow|curation|datasets|training|registry|serving|evaluation|experiments|outcomes|routing|monitoring|cycles|housekeeping|retention|mirrors)';
+  '(?:interactions|shadow|curation|datasets|training|registry|serving|evaluation|experiments|outcomes|routing|monitoring|cycles|housekeeping|retention|reviews|mirrors)';
 const UNIT_TEST = String.raw`\.test\.ts$`;
 
 /** Everything that production code in `from` may import from src (besides its own room); all else is forbidden. */

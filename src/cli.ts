@@ -290,6 +290,37 @@ cycle
   .addOption(json())
   .action(lazily(async () => (await import('./commands/cycle-cancel.js')).cycleCancel));
 
+const review = program.command('review').description('a sample of answers that is graded blindly');
+review
+  .command('sample')
+  .argument('<model>')
+  .description('draw answers of both arms of the newest experiment by chance, of those since the draw before')
+  .requiredOption('--per-arm <n>', 'how many of each arm')
+  .option('--seed <text>', 'what chance is made from; default: the id of the experiment')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/review-sample.js')).reviewSample));
+review
+  .command('items')
+  .argument('<model>')
+  .description('what was drawn and is not graded yet, as JSON lines: texts, and nothing that says which arm')
+  .option('--source <name>', 'who grades', 'reviewer')
+  .option('--limit <n>', 'at most', '1000')
+  .action(lazily(async () => (await import('./commands/review-items.js')).reviewItems));
+review
+  .command('grade')
+  .argument('<model>')
+  .argument('<file>', 'JSON lines of {"item", "grade"}, 0 is bad and 1 is good; - for standard input')
+  .description('store grades; the latest one of a source counts')
+  .option('--source <name>', 'who graded', 'reviewer')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/review-grade.js')).reviewGrade));
+review
+  .command('status')
+  .argument('<model>')
+  .description('how many were drawn and graded, and how judges compare with people')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/review-status.js')).showReviewStatus));
+
 const experiment = program.command('experiment').description('experiments');
 experiment
   .command('plan')

@@ -1,9 +1,9 @@
 import type { Db } from '../db/index.js';
-import { FAILED_IN_ARM_SQL, outcomesOf } from '../interactions/index.js';
+import { FAILED_IN_ARM_SQL, outcomesOf, REVIEWED_SQL } from '../interactions/index.js';
 import { type CutSums, readOutcomeSums } from '../outcomes/index.js';
 import { digestOf, type MeasuredMetric } from '../policy/index.js';
 import { type ArmSums, checkArmSums } from '../stats/index.js';
-import { CUT_SQL } from './cut-sql.js';
+import { cutSql } from './cut-sql.js';
 
 export interface CutRequest {
   experimentId: string;
@@ -33,8 +33,8 @@ export interface Cut {
 }
 
 /** The statement by which outcomes are summed, whatever says what an outcome is. */
-function armsSql(outcomes: string): string {
-  return `${CUT_SQL}, outcomes AS (
+function armsSql(outcomes: string, of: string): string {
+  return `${cutSql(of)}, outcomes AS (
   ${outcomes}
 ), subjects AS (
   SELECT cut.subject, cut.arm,
@@ -90,8 +90,12 @@ export async function recountArms(db: { pool: Pick<Db['pool'], 'query'> }, reque
   const parameters: unknown[] = [experimentId, asOf, from, ['champion', secondArm]];
   const parameter = (value: unknown) => `$${parameters.push(value)}`;
   const names = { interactions: 'asked', asOf: '$2', minRating, parameter, slowLimits };
+  // Who was not drawn for a review cannot be missing from it.
   const outcomes = outcomesOf(primary ?? { kind: 'positive_feedback', name: 'positive_feedback' }, names);
-  const { rows } = await db.pool.query<Record<string, string>>(armsSql(outcomes), parameters);
+  const { rows } = await db.pool.query<Record<string, string>>(
+    armsSql(outcomes, primary?.kind === 'review' ? REVIEWED_SQL : 'true'),
+    parameters,
+  );
   const numbers = (arm: string) => {
     const { arm: _arm, ...sums } = rows.find((row) => row.arm === arm)!;
     // Postgres answers counts and sums as text.

@@ -23,6 +23,7 @@ import { historyRoutes } from './routes/history-routes.js';
 import { modelRoutes } from './routes/model-routes.js';
 import { operateRoutes } from './routes/operate-routes.js';
 import { otlpRoutes } from './routes/otlp-routes.js';
+import { reviewRoutes } from './routes/review-routes.js';
 import { shadowRoutes } from './routes/shadow-routes.js';
 import { versionRoutes } from './routes/version-routes.js';
 import { followSilentConnections } from './silent-connections.js';
@@ -131,6 +132,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   historyRoutes(app, table, db);
   versionRoutes(app, table, db);
   operateRoutes(app, table, db, parts.operations);
+  reviewRoutes(app, table, db);
   shadowRoutes(app, table, db, parts.operations);
   healthRoutes(app, table, { db, routes, metrics: gateway.metrics, version: VERSION });
 

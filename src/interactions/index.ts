@@ -4,7 +4,7 @@ export { feedbackRecord, retraction } from './feedback-record.js';
 export { deriveId, deriveInteractionId, newId } from './ids.js';
 export { usageOf } from './interaction-row.js';
 export { describeIssues, type ItemResult } from './item-result.js';
-export { type MetricSqlNames, metricValues, outcomesOf } from './metric-sql.js';
+export { type MetricSqlNames, metricValues, outcomesOf, REVIEW_SCORE, REVIEWED_SQL } from './metric-sql.js';
 export { latestOutcomes } from './outcome-sql.js';
 export { type Exported, type ExportFilter, readForExport } from './read-for-export.js';
 export { type InteractionRecord, interactionRecord } from './record.js';

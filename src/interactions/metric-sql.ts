@@ -19,6 +19,12 @@ export interface MetricSqlNames {
   slowLimits: Readonly<Record<string, number | null>>;
 }
 
+/** Name of the score that a grade of the blind review sample is stored as. */
+export const REVIEW_SCORE = 'review';
+
+/** SQL predicate over `interactions` (alias `i`): the interaction was drawn for the blind review sample. */
+export const REVIEWED_SQL = 'EXISTS (SELECT FROM review_items r WHERE r.interaction_id = i.id)';
+
 /**
  * A query of `(interaction_id, x, m)` with one row for each interaction that the metric was measured on: the value and its
  * weight, as `double precision`. The metric of a set of interactions is Σx/Σm; m is 1 but for f1. An interaction without a row is unknown.
@@ -63,6 +69,15 @@ export function metricValues(metric: MeasuredMetric, names: MetricSqlNames): str
        WHERE f.kind = 'score' AND f.body->>'name' = ${parameter(metric.score)}::text
          AND jsonb_typeof(f.body->'value') = 'number' AND ${counts(asOf)}
        ORDER BY i.id, f.received_at DESC, f.id DESC`;
+    case 'review':
+      return `SELECT DISTINCT ON (i.id) i.id AS interaction_id,
+          ((f.body->>'value')::double precision >= ${parameter(metric.pass)}::double precision)::integer::double precision AS x,
+          1::double precision AS m
+        FROM ${interactions} i JOIN feedback f ON f.interaction_id = i.id
+       WHERE ${REVIEWED_SQL} AND f.kind = 'score' AND f.body->>'name' = '${REVIEW_SCORE}'
+         AND f.source = ANY (${parameter(metric.sources)}::text[])
+         AND jsonb_typeof(f.body->'value') = 'number' AND ${counts(asOf)}
+       ORDER BY i.id, f.received_at DESC, f.id DESC`;
     case 'accuracy':
     case 'f1': {
       const known = truths(names, metric.sources);
@@ -89,7 +104,7 @@ export function metricValues(metric: MeasuredMetric, names: MetricSqlNames): str
 export function outcomesOf(metric: MeasuredMetric, names: MetricSqlNames): string {
   if (metric.kind === 'positive_feedback')
     return latestOutcomes({ ...names, minRating: names.parameter(names.minRating) });
-  const good = metric.kind === 'accuracy' ? 'v.x' : isShare(metric) ? '1 - v.x' : '0';
+  const good = metric.kind === 'accuracy' || metric.kind === 'review' ? 'v.x' : isShare(metric) ? '1 - v.x' : '0';
   return `SELECT v.interaction_id, (${good})::integer AS outcome FROM (${metricValues(metric, names)}) v`;
 }
 

@@ -43,6 +43,15 @@ const measured = z.discriminatedUnion('kind', [
       .nullable()
       .default(null),
   }),
+  /** Graded as good, among those of the blind review sample that were graded (`understudy review`). */
+  z.strictObject({
+    kind: z.literal('review'),
+    name,
+    /** From this grade, 0 to 1, an answer is good. */
+    pass: z.number().gt(0).max(1).default(0.5),
+    /** Whose grades count: the latest one of any of these. */
+    sources: z.array(z.string().min(1).max(64)).min(1).max(20).default(['reviewer']),
+  }),
   /** The same as the truth that became known later, among answers with one. `field`: in that field of the JSON only. */
   z.strictObject({ kind: z.literal('accuracy'), name, field: field.nullable().default(null), sources }),
   /** 2·right/(given + true) of a field of the JSON that may be there or not. */
@@ -71,7 +80,14 @@ export type Metric = z.output<typeof metric>;
 export type MeasuredMetric = Exclude<Metric, { kind: 'composite' }>;
 
 /** Kinds of which an interaction has 1 or 0. */
-const SHARES: readonly string[] = ['positive_feedback', 'correction_rate', 'error_rate', 'slow_rate', 'accuracy'];
+const SHARES: readonly string[] = [
+  'positive_feedback',
+  'correction_rate',
+  'error_rate',
+  'slow_rate',
+  'accuracy',
+  'review',
+];
 
 const KINDS: readonly string[] = [...SHARES, 'latency', 'cost_per_answer', 'score', 'f1', 'composite'];
 
