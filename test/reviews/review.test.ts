@@ -129,7 +129,8 @@ describe('the blind review sample', () => {
     // Half of the champion's answers are good, nine in ten of the challenger's.
     const given = { champion: 0, challenger: 0 };
     const grades = [...arms].map(([item, arm]) => {
-      const n = (given[arm] += 1);
+      given[arm] += 1;
+      const n = given[arm];
       return { item, grade: arm === 'champion' ? n % 2 : n % 10 === 0 ? 0.4 : 0.9 };
     });
     // Nobody minds what judges say, unless the policy names them, nor scores of what was not drawn.
