@@ -8,7 +8,12 @@ import { metric, misdeclared } from './metrics.js';
 export const FLOOR_MS = 48 * 3_600_000;
 
 /** How often an experiment may be looked at after its first look: each look is a step in the history of the cycle. */
-export const MOST_LOOKS = 20;
+const MOST_LOOKS = 20;
+
+/** The same for a cycle that has more in its history than looks. */
+export function mostLooks({ shadowFirst, manual }: { shadowFirst: boolean; manual: boolean }): number {
+  return MOST_LOOKS - (shadowFirst ? 2 : 0) - (manual ? 1 : 0);
+}
 
 const share = z.number().gt(0).max(0.5);
 const probability = z.number().gt(0).lt(1);
@@ -310,7 +315,7 @@ export const policySchema = z
     mirrors: mirrors.prefault({}),
   })
   .superRefine((policy, context) => {
-    const { experiment } = policy;
+    const { experiment, promotion } = policy;
     if (experiment.max_duration < experiment.min_duration) {
       context.addIssue({
         code: 'custom',
@@ -324,8 +329,9 @@ export const policySchema = z
       context.addIssue({ code: 'custom', path: ['experiment', 'look_every'], message: 'must be at least 1s' });
     }
     // Each look is a step in the history of the cycle, which has to stay small enough to be read and replayed.
-    if ((experiment.max_duration - experiment.min_duration) / experiment.look_every > MOST_LOOKS) {
-      const message = `makes more than ${MOST_LOOKS} looks between min_duration and max_duration`;
+    const most = mostLooks({ shadowFirst: experiment.shadow_first !== null, manual: promotion.approval === 'manual' });
+    if ((experiment.max_duration - experiment.min_duration) / experiment.look_every > most) {
+      const message = `makes more than ${most} looks between min_duration and max_duration`;
       context.addIssue({ code: 'custom', path: ['experiment', 'look_every'], message });
     }
     if (experiment.feedback_window >= experiment.min_duration) {

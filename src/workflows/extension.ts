@@ -1,5 +1,4 @@
 import { formatDuration } from '../policy/duration.js';
-import { MOST_LOOKS } from '../policy/policy.js';
 
 /** What an extension weighs in the history of a cycle, in looks. */
 const WEIGHT = 2;
@@ -12,6 +11,8 @@ export interface Horizon {
   /** With the extensions so far. */
   maxDurationMs: number;
   extensions: number;
+  /** After the first one, in a history without extensions. */
+  mostLooks: number;
 }
 
 /** When the last look comes, epoch milliseconds. */
@@ -20,8 +21,8 @@ export function endOf({ startedAt, maxDurationMs }: Horizon): number {
 }
 
 /** The most by which an experiment may still be extended, so that the history of its cycle stays within its budget; ≤ 0: not at all. */
-export function mostExtension({ minDurationMs, lookEveryMs, maxDurationMs, extensions }: Horizon): number {
-  return (MOST_LOOKS - WEIGHT * (extensions + 1)) * lookEveryMs - (maxDurationMs - minDurationMs);
+export function mostExtension({ minDurationMs, lookEveryMs, maxDurationMs, extensions, mostLooks }: Horizon): number {
+  return (mostLooks - WEIGHT * (extensions + 1)) * lookEveryMs - (maxDurationMs - minDurationMs);
 }
 
 /** Why an experiment cannot be extended by so much; null when it can. */

@@ -1,4 +1,5 @@
 import type { RegisteredVersion } from '../../activities/contract.js';
+import { mostLooks } from '../../policy/policy.js';
 import * as activities from '../activities.js';
 import { asOf, CYCLE_ACTOR, type Cycle } from '../cycle.js';
 import { parkUnless, parkUntilDone } from '../parking.js';
@@ -33,7 +34,9 @@ export async function experiment(cycle: Cycle, { version }: RegisteredVersion, u
 
   const { experimentId, epoch, startedAt, minEndsAt, maxEndsAt } = started;
   const { minDurationMs, maxDurationMs, lookEveryMs } = plan;
-  const horizon = { startedAt: Date.parse(startedAt), minDurationMs, maxDurationMs, lookEveryMs, extensions: 0 };
+  const looks = mostLooks({ shadowFirst: plan.shadowFirst === true, manual: plan.approval === 'manual' });
+  const lasts = { minDurationMs, maxDurationMs, lookEveryMs, extensions: 0, mostLooks: looks };
+  const horizon = { startedAt: Date.parse(startedAt), ...lasts };
   const live: LiveExperiment = { experimentId, epoch, floorAt: horizon.startedAt + minDurationMs, horizon };
   messages.identify(experimentId, live.floorAt);
   messages.looksUntil(horizon);
