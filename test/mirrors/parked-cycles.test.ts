@@ -37,3 +37,19 @@ it('finds the cycles that wait for an operator, with step, problem and since whe
   await expect.poll(parked, { timeout: 30_000 }).toEqual([]);
   await env.client.workflow.getHandle(cycleWorkflowId(MODEL)).terminate();
 }, 90_000);
+
+it('finds those that wait for approval, with the evidence', async () => {
+  Object.assign(world, new World(MODEL));
+  const quick = { minDurationMs: 300, maxDurationMs: 900, lookEveryMs: 300, drainMs: 1 };
+  world.plan = { ...world.plan, ...quick, approval: 'manual', approvalTimeoutMs: 60_000, approvals: 2 };
+  await startCycle(env.client, { model: MODEL });
+  await expect
+    .poll(() => parkedCycles(env.client), { timeout: 30_000 })
+    .toMatchObject([
+      {
+        step: 'approve',
+        problem: expect.stringMatching(/^version 2 waits for 2 approvals until .*\. challenger 1170/),
+      },
+    ]);
+  await env.client.workflow.getHandle(cycleWorkflowId(MODEL)).terminate();
+}, 90_000);
