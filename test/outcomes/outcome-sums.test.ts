@@ -206,8 +206,47 @@ describe('the sums of an experiment', () => {
           });
         },
       ),
-      { numRuns: 15 },
+      { numRuns: 12 },
     );
+  });
+
+  it('hold from one moment to the next, and not a moment longer: folded at any time they are read right at any other', async () => {
+    const { model, experimentId } = await liveExperiment({ kept: false });
+    const [early, late, ahead] = [at(20), at(12), at(70)].map(uuid7) as [string, string, string];
+    const exposure = { experimentId, subject: subjectOf('a'), arm: 'champion' as const };
+    await insertExposures(db, [
+      { ...exposure, exposedAt: at(10) },
+      { ...exposure, subject: subjectOf('b'), exposedAt: at(30) },
+      { ...exposure, subject: subjectOf('c'), exposedAt: at(10) },
+      // In both arms from here on.
+      { ...exposure, subject: subjectOf('b'), arm: 'challenger', exposedAt: at(100) },
+    ]);
+    const asked = { model, experimentId, arm: 'champion' as const, subject: subjectOf('a') };
+    await insertInteractions(db, [
+      { ...asked, id: early, askedAt: at(20) },
+      // Received long after, and by a clock that is ahead long before it was asked.
+      { ...asked, id: late, askedAt: at(12), receivedAt: at(58), status: 'failed', subject: subjectOf('c') },
+      { ...asked, id: ahead, askedAt: at(70), receivedAt: at(36), subject: subjectOf('b') },
+    ]);
+    const thumbs = { kind: 'thumbs', body: { value: 1 } };
+    await insertFeedback(db, [
+      { ...thumbs, interactionId: early, receivedAt: at(44), retractedAt: at(84) },
+      { ...thumbs, interactionId: late, receivedAt: at(66), body: { value: -1 } },
+      { ...thumbs, interactionId: ahead, receivedAt: at(92) },
+    ]);
+    const looks = [0, 10, 25, 35, 40, 50, 57, 60, 67, 72, 82, 86, 91, 95, 101].flatMap((T) =>
+      [0, WINDOW_MS].map((window) => cutAt(experimentId, at(T), window)),
+    );
+    const expected = await Promise.all(looks.map((look) => recountArms(db, look)));
+    expect(new Set(expected.map(({ champion }) => JSON.stringify(champion))).size).toBeGreaterThan(12);
+    for (const folded of [0, 33, 61, 83, 110]) {
+      await dropOutcomes(db, experimentId);
+      await keep(experimentId);
+      await foldOutcomes(db, { asOf: at(folded) });
+      const read = await Promise.all(looks.map((look) => readArms(db, look)));
+      expect(read.map((cut) => ({ ...cut, from: 'rows' }))).toEqual(expected);
+      expect(new Set(read.map(({ from }) => from))).toEqual(new Set(['sums']));
+    }
   });
 
   it('are read with everything that arrives by the doors of the product, before and after it is folded', async () => {
