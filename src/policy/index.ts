@@ -2,11 +2,11 @@ export { canonicalJson, digestOf } from './digest.js';
 export { duration, formatDuration } from './duration.js';
 export { type FreezeWindow, freezePolicySchema, frozenUntil } from './freeze.js';
 export { isShare, type MeasuredMetric, type Metric, primaryOf } from './metrics.js';
+export { modelName } from './model-name.js';
 export { applyOverrides } from './overrides.js';
 export {
   type CapturePolicy,
   capturePolicySchema,
-  modelName,
   type Policy,
   type PolicyDocument,
   parsePolicy,

@@ -3,17 +3,11 @@ import { UnderstudyError } from '../errors.js';
 import { duration, formatDuration } from './duration.js';
 import { freezeWindows } from './freeze.js';
 import { metric, misdeclared } from './metrics.js';
+import { modelName } from './model-name.js';
+import { mostLooks } from './most-looks.js';
 
 /** The shortest A/B test of a model that is not a sandbox: 48 hours, so that day and night are both in it twice. */
 export const FLOOR_MS = 48 * 3_600_000;
-
-/** How often an experiment may be looked at after its first look: each look is a step in the history of the cycle. */
-const MOST_LOOKS = 20;
-
-/** The same for a cycle that has more in its history than looks. */
-export function mostLooks({ shadowFirst, manual }: { shadowFirst: boolean; manual: boolean }): number {
-  return MOST_LOOKS - (shadowFirst ? 2 : 0) - (manual ? 1 : 0);
-}
 
 const share = z.number().gt(0).max(0.5);
 const probability = z.number().gt(0).lt(1);
@@ -26,9 +20,6 @@ const httpUrl = z
 const variable = z
   .string()
   .regex(/^\$\{[A-Z][A-Z0-9_]*\}$/, 'must name an environment variable: a dollar sign, and the name in braces');
-
-/** What an app asks for by name. */
-export const modelName = z.string().regex(/^[a-z0-9._-]{1,64}$/, 'must be 1 to 64 of a-z, 0-9, ".", "_", "-"');
 
 const lora = z.strictObject({
   /** Rank of the adapter, 1 to 256. */

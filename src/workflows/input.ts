@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { modelName } from '../policy/policy.js';
+import { modelName } from '../policy/model-name.js';
 import type { CycleInput, RollbackInput } from '../temporal/workflow-types.js';
 import { refusal } from './failures.js';
 

@@ -5,7 +5,7 @@ import { type Cell, type KillMatrix, openKillMatrix } from './kill/kill-matrix.j
 let matrix: KillMatrix;
 beforeAll(async () => {
   matrix = await openKillMatrix();
-});
+}, 300_000);
 afterAll(() => matrix?.close());
 
 it('the ways that cycles go in these tests meet every activity there is', () => {

@@ -16,8 +16,8 @@ export interface StackModel {
   right: { base: number; trained: number };
   /** Stores so many answers that customers corrected, through the API. */
   teach(count: number): Promise<void>;
-  /** Starts a cycle. */
-  start(): Promise<WorkflowHandle>;
+  /** Starts a cycle, of a version that is there already where one is given. */
+  start(candidate?: number): Promise<WorkflowHandle>;
   /** Waits until the cycle says this of itself; a worker has to be up for that. */
   comesTo(what: string, holds: (status: CycleStatus) => boolean, timeoutMs?: number): Promise<CycleStatus>;
   /** Sends JSON with the stack's key. */
@@ -72,8 +72,8 @@ export async function addModel(
       const refused = answer.results.filter(({ status }) => status !== 'stored');
       if (refused.length > 0) throw new Error(`not stored: ${JSON.stringify(refused[0])}`);
     },
-    async start() {
-      await startCycle(client, { model: name });
+    async start(candidate) {
+      await startCycle(client, { model: name, ...(candidate !== undefined && { candidate }) });
       return client.workflow.getHandle(cycleWorkflowId(name));
     },
     comesTo(what, holds, timeoutMs) {

@@ -21,6 +21,7 @@ export async function workflowBundle(interceptors: string[] = []): Promise<strin
     const { code } = await bundleWorkflowCode({
       workflowsPath,
       workflowInterceptorModules: interceptors,
+      preloadModules: ['zod'],
       logger: quiet,
     });
     removeOld(folder);

@@ -1,5 +1,5 @@
 import type { RegisteredVersion } from '../../activities/contract.js';
-import { mostLooks } from '../../policy/policy.js';
+import { mostLooks } from '../../policy/most-looks.js';
 import * as activities from '../activities.js';
 import { asOf, CYCLE_ACTOR, type Cycle } from '../cycle.js';
 import { parkUnless, parkUntilDone } from '../parking.js';

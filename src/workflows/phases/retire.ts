@@ -1,3 +1,4 @@
+import { patched } from '@temporalio/workflow';
 import type { RegisteredVersion } from '../../activities/contract.js';
 import type { CycleOutcome } from '../../temporal/workflow-types.js';
 import * as activities from '../activities.js';
@@ -36,5 +37,15 @@ async function retireUnlessInUse(model: string, version: number, state: 'archive
     await activities.retireVersion({ model, version, state, asOf: asOf() });
   } catch (error) {
     if (!failedWith(error, 'conflict')) throw error;
+  }
+}
+
+/** Undoes a candidate. Somebody may have put it into the route by hand: then it is theirs, and there is nothing to undo. */
+export async function archiveUnlessInUse(model: string, version: number): Promise<void> {
+  try {
+    await activities.retireVersion({ model, version, state: 'archived', asOf: asOf() });
+  } catch (error) {
+    // Cycles from before asked an operator here, and may be waiting for the answer.
+    if (!failedWith(error, 'conflict') || !patched('undo-leaves-a-version-in-use')) throw error;
   }
 }

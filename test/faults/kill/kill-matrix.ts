@@ -73,7 +73,7 @@ export async function openKillMatrix(): Promise<KillMatrix> {
     return enacted;
   }
   async function run(enacted: Enacted): Promise<void> {
-    await enacted.model.start();
+    await enacted.model.start(enacted.scenario.candidate);
     enacted.meanwhile = enacted.scenario.meanwhile?.(stack, enacted.model);
     enacted.meanwhile?.catch(() => undefined);
   }

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { registerExternal } from '../../../src/registry/index.js';
 import { askCycle, cancelCycle, startRollback } from '../../../src/temporal/cycles-client.js';
 import type { CycleStack } from '../../support/cycle-stack.js';
 import { fillArm } from '../../support/experiment-data.js';
+import { writeTinyAdapter } from '../../support/tiny-adapter.js';
 import { addModel, type StackModel } from '../stack-model.js';
 import { until } from '../until.js';
 
@@ -10,7 +12,9 @@ export interface Scenario {
   /** How many answers customers have corrected. */
   lessons: number;
   policy: Record<string, unknown>;
-  prepare?: (model: StackModel) => void;
+  prepare?: (stack: CycleStack, model: StackModel) => Promise<unknown> | void;
+  /** The cycle is about this version, which somebody has made elsewhere. */
+  candidate?: number;
   /** People like the challenger; they have said so by the first look. */
   liked?: true;
   /** Runs beside the cycle; the programs may be gone at any moment. */
@@ -50,6 +54,13 @@ export async function likeChallenger({ db }: Pick<CycleStack, 'db'>, model: stri
     { arm: 'challenger', version: 2, positives: 195 },
   ] as const;
   for (const side of sides) await fillArm(db, { ...common, ...side });
+}
+
+async function bringAdapter({ db, artifacts }: CycleStack, { name: model }: StackModel): Promise<void> {
+  const made = { baseModel: 'tiny/base', rank: 4 };
+  const { uri, sha256 } = await writeTinyAdapter(artifacts, { ...made, seed: model });
+  const by = { actor: 'ada', reason: 'made elsewhere' };
+  await registerExternal(db, { model, source: { kind: 'adapter', uri, sha256, ...made }, ...by });
 }
 
 /** What an operator asks of Temporal, who asks again when there was no answer. */
@@ -103,7 +114,7 @@ export const SCENARIOS: Record<string, Scenario> = {
   'cancelled-training': {
     lessons: 24,
     policy: { experiment: quiet, promotion },
-    prepare: ({ trainer }) => {
+    prepare: (_, { trainer }) => {
       trainer.behaviour.outcome = 'hang';
     },
     async meanwhile(stack, model) {
@@ -112,13 +123,32 @@ export const SCENARIOS: Record<string, Scenario> = {
       await insist('the end', () => cancelCycle(stack.temporal.client, model.name));
     },
   },
+  'shadow-in-vain': {
+    lessons: 24,
+    policy: { experiment: { ...experiment, shadow_first: { duration: '1s', min_answers: 1 } }, promotion },
+  },
+  'cancelled-shadow': {
+    lessons: 24,
+    policy: { experiment: { ...experiment, shadow_first: { duration: '1h' } }, promotion },
+    async meanwhile(stack, model) {
+      const where = { model: model.name };
+      await until('a shadow', () => stack.db.prisma.shadow.findFirst({ where }), PATIENCE_MS);
+      await insist('the end', () => cancelCycle(stack.temporal.client, model.name));
+    },
+  },
+  adopted: {
+    lessons: 0,
+    policy: { experiment: { ...experiment, max_duration: '1s' }, promotion },
+    prepare: bringAdapter,
+    candidate: 2,
+  },
   'too-few': { lessons: 5, policy: { experiment, promotion } },
 };
 
 /** A model that is about to go this way, under a name of its own. */
 export async function enact(stack: CycleStack, name: string, scenario: Scenario): Promise<StackModel> {
   const model = await addModel(stack, name, scenario.policy);
-  scenario.prepare?.(model);
-  await model.teach(scenario.lessons);
+  await scenario.prepare?.(stack, model);
+  if (scenario.lessons > 0) await model.teach(scenario.lessons);
   return model;
 }
