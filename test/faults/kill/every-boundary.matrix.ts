@@ -21,7 +21,7 @@ describe.each(VICTIMS.map((victims) => [`${victims.join(' and ')} killed`, victi
     return { title: `${moment} ${activity} (${scenario}, step ${id} of the ${workflow})`, cell };
   });
   for (const { title, cell } of titled) {
-    it(title, () => {
+    it(`${title}`, () => {
       expect(found.get(cell)?.misfits).toEqual([]);
     });
   }

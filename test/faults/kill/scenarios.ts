@@ -12,7 +12,7 @@ export interface Scenario {
   /** How many answers customers have corrected. */
   lessons: number;
   policy: Record<string, unknown>;
-  prepare?: (stack: CycleStack, model: StackModel) => Promise<unknown> | void;
+  prepare?: (stack: CycleStack, model: StackModel) => unknown;
   /** The cycle is about this version, which somebody has made elsewhere. */
   candidate?: number;
   /** People like the challenger; they have said so by the first look. */
