@@ -107,10 +107,10 @@ export async function openKillMatrix(): Promise<KillMatrix> {
     await Promise.all(enacted.map(run));
     await until(
       'every cycle at its boundary',
-      () => {
-        const missing = gate.missing();
-        if (missing.length === 0) return true;
-        throw new Error(`not yet: ${JSON.stringify(missing.slice(0, 3))} and ${missing.length - 1} more`);
+      async () => {
+        const [first, ...others] = gate.missing();
+        if (first === undefined) return true;
+        throw new Error(`${JSON.stringify(first)} and ${others.length} more; ${await standing(first.workflow)}`);
       },
       END_MS,
     );
@@ -120,6 +120,15 @@ export async function openKillMatrix(): Promise<KillMatrix> {
     return Promise.all(
       chosen.map(async (cell, i) => ({ ...cell, misfits: await misfits(enacted[i]!, expected.get(cell.scenario)!) })),
     );
+  }
+
+  /** Where a workflow is that was to be somewhere else. */
+  async function standing(workflowId: string): Promise<string> {
+    const { status, historyLength, raw } = await stack.temporal.client.workflow.getHandle(workflowId).describe();
+    const pending = raw.pendingActivities?.map(({ activityType, attempt, lastFailure }) => [
+      ...[activityType?.name, attempt, lastFailure?.message],
+    ]);
+    return `${status.name} after ${historyLength} events, waits for ${JSON.stringify(pending)}`;
   }
 
   async function misfits(one: Enacted, wanted: Aftermath): Promise<string[]> {
