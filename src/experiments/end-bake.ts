@@ -17,7 +17,7 @@ export async function endBake(db: Db, input: { experimentId: string; asOf: Date 
     action: 'end_bake',
     actor: 'cycle',
     reason: 'the bake went well',
-    evidence,
+    evidence: evidence(),
     requestId: `end:${bake.id}`,
     cycleId: bake.cycleId,
     end: { decision: 'keep', reason: 'bake_passed', asOf: input.asOf },

@@ -71,9 +71,15 @@ export async function readExperiment(db: Pick<Db, 'prisma'>, id: string): Promis
   return toExperiment(row);
 }
 
-/** All experiments that have not ended. */
-export async function readLiveExperiments(db: Pick<Db, 'prisma'>): Promise<Experiment[]> {
-  const rows = await db.prisma.experiment.findMany({ where: { endedAt: null }, orderBy: { startedAt: 'asc' } });
+const LIVE = `
+SELECT id, model, cycle_id AS "cycleId", kind, champion, challenger, share, settings, policy_digest AS "policyDigest", sandbox,
+       p0, d0, i0, started_at AS "startedAt", min_ends_at AS "minEndsAt", max_ends_at AS "maxEndsAt", ended_at AS "endedAt",
+       decision, reason
+  FROM experiments WHERE ended_at IS NULL ORDER BY started_at, id`;
+
+/** All experiments that have not ended. In SQL: the watch loop reads them every ten seconds, and there may be thousands. */
+export async function readLiveExperiments(db: Pick<Db, 'pool'>): Promise<Experiment[]> {
+  const { rows } = await db.pool.query<Row>({ name: 'understudy-live-experiments', text: LIVE });
   return rows.map(toExperiment);
 }
 

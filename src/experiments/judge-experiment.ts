@@ -16,7 +16,7 @@ export interface Judgement {
   champion: ArmSums;
   second: ArmSums;
   /** What a route change made on it carries. */
-  evidence: Record<string, unknown>;
+  evidence(): Record<string, unknown>;
   /** At most 200 characters. */
   summary: string;
 }
@@ -46,7 +46,7 @@ export async function judgeExperiment(db: Pick<Db, 'pool'>, experiment: Experime
  */
 export function judgeCut(experiment: Experiment, cut: Cut, asOf: Date, measured?: MeasuredArms): Judgement {
   const secondArm = secondArmOf(experiment);
-  const { champion, second, crossed, digest } = cut;
+  const { champion, second, crossed } = cut;
   const rule = ruleOf(experiment);
   // What cannot stop anything is not counted every ten seconds, but at looks.
   const guardrails = rule.guardrails.filter(({ metric }) => metric !== 'slow_rate');
@@ -61,11 +61,11 @@ export function judgeCut(experiment: Experiment, cut: Cut, asOf: Date, measured?
     experiment.kind === 'ab'
       ? judgeHarm({ champion, challenger: second, share, prior, guardrails, ...metrics })
       : judgeBake({ champion, holdback: second, share, prior, maxDegradation, guardrails, ...metrics });
-  const evidence = {
+  const evidence = () => ({
     experiment: experiment.id,
     kind: experiment.kind,
     as_of: asOf.toISOString(),
-    cut: digest,
+    cut: cut.digest,
     ...countsOf(secondArm, champion, second),
     crossed,
     ...(rule.primary && { primary: rule.primary.name }),
@@ -77,7 +77,7 @@ export function judgeCut(experiment: Experiment, cut: Cut, asOf: Date, measured?
     guardrails: verdict.guardrails.map(guardrailFacts),
     reason: verdict.reason,
     summary: verdict.explanation,
-  };
+  });
   const stop = verdict.reason !== null;
   return { stop, reason: verdict.reason, champion, second, evidence, summary: verdict.explanation };
 }

@@ -29,7 +29,7 @@ export interface Cut {
   /** From the sums that are kept of live experiments, or from all rows; the numbers are the same. */
   from: 'sums' | 'rows';
   /** SHA-256 over experiment, T and all sums: two cuts with the same digest are the same. */
-  digest: string;
+  readonly digest: string;
 }
 
 /** The statement by which outcomes are summed, whatever says what an outcome is. */
@@ -110,8 +110,13 @@ export function cutOf(request: Pick<CutRequest, 'experimentId' | 'asOf'>, sums: 
   const second = toSums(sums.second);
   const crossed = sums.champion.crossed! + sums.second.crossed!;
   const { experimentId, asOf } = request;
-  const digest = digestOf({ experiment: experimentId, asOf: asOf.toISOString(), champion, second, crossed });
-  return { champion, second, crossed, from, digest };
+  return {
+    ...{ champion, second, crossed, from },
+    // Made when it is asked for: the watch loop reads every live experiment every ten seconds and stores nothing of most.
+    get digest() {
+      return digestOf({ experiment: experimentId, asOf: asOf.toISOString(), champion, second, crossed });
+    },
+  };
 }
 
 function toSums({ crossed: _crossed, ...sums }: Record<string, number>): ArmSums {

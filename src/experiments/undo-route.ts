@@ -58,7 +58,7 @@ export async function backFrom(db: Db, experiment: Experiment, route: Route): Pr
 /** What a route carries as evidence when it leaves an experiment of either kind. */
 export async function undoEvidence(db: Db, experiment: Experiment, asOf: Date): Promise<Record<string, unknown>> {
   return experiment.kind === 'bake'
-    ? (await judgeExperiment(db, experiment, asOf)).evidence
+    ? (await judgeExperiment(db, experiment, asOf)).evidence()
     : testEvidence(db, experiment, asOf);
 }
 

@@ -35,7 +35,7 @@ export async function stopIfHarmful(db: Db, experiment: Experiment, now: Date, c
     action: kind === 'ab' ? 'harm_stop' : 'rollback',
     actor: WATCH,
     reason: summary,
-    evidence,
+    evidence: evidence(),
     requestId: `watch:${experimentId}`,
     cycleId: experiment.cycleId,
     end: { decision: kind === 'ab' ? 'reject' : 'rollback', reason, asOf: now },
