@@ -18,11 +18,9 @@ describe.each(VICTIMS.map((victims) => [`${victims.join(' and ')} killed`, victi
   });
   const titled = matrix.cells.map((cell) => {
     const { scenario, workflow, activity, id, moment } = cell;
-    return { title: `${moment} ${activity} (${scenario}, step ${id} of the ${workflow})`, cell };
+    return [`${moment} ${activity} (${scenario}, step ${id} of the ${workflow})`, cell] as const;
   });
-  for (const { title, cell } of titled) {
-    it(`${title}`, () => {
-      expect(found.get(cell)?.misfits).toEqual([]);
-    });
-  }
+  it.each(titled)('%s', (_, cell) => {
+    expect(found.get(cell)?.misfits).toEqual([]);
+  });
 });
