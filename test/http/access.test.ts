@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKey, impliedScopes, SCOPES, type Scope } from '../../src/access/index.js';
-import { seedModel, seedVersion, startTestServer, type TestServer } from './support.js';
+import { seedExperiment, seedModel, seedVersion, startTestServer, type TestServer } from './support.js';
 
 interface DocumentedRoute {
   method: string;
@@ -18,9 +18,10 @@ beforeAll(async () => {
   await seedModel(server, 'theirs');
   const admin = await server.key('admin');
   for (const model of ['mine', 'theirs']) {
-    await seedVersion(server.db, model, 2);
+    for (const version of [2, 3]) await seedVersion(server.db, model, version);
     const started = await server.request(`/api/v1/models/${model}/shadow`, { key: admin, body: SHADOW });
     expect(started.status).toBe(200);
+    await seedExperiment(server, model);
   }
   const document = (await (await server.request('/openapi.json')).json()) as {
     paths: Record<string, Record<string, { description?: string }>>;
@@ -35,7 +36,8 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-const SHADOW = { version: 2, reason: 'test' };
+/** Version 2 is the challenger. */
+const SHADOW = { version: 3, reason: 'test' };
 const messages = [{ role: 'user', content: 'x' }];
 const choices = [{ index: 0, message: { role: 'assistant', content: 'y' } }];
 const timestamp = '2026-11-01T12:00:00Z';
@@ -67,6 +69,8 @@ function bodyFor(path: string, model: string): unknown {
   if (path.endsWith('/promote')) return { candidate: 1, reason: 'test' };
   if (path.endsWith('/extend')) return { by: '24h' };
   if (path.endsWith('/resume')) return {};
+  if (path.endsWith('/draws')) return { per_arm: 1 };
+  if (path.endsWith('/grades')) return { grades: [{ item: randomUUID(), grade: 1 }] };
   if (path === '/v1/logs') return genAiEvent(model);
   if (path.endsWith('/rollback')) return { reason: 'test' };
   return undefined;
@@ -75,7 +79,8 @@ function bodyFor(path: string, model: string): unknown {
 function ask(route: DocumentedRoute, model: string, key?: string): Promise<Response> {
   const body = route.method === 'GET' ? undefined : bodyFor(route.path, model);
   const query = route.path === '/v1/assignment' ? `?model=${model}` : '';
-  return server.request(route.path.replace('{model}', model) + query, {
+  const path = route.path.replace('{model}', model).replace('{version}', '1').replace('{other}', '2');
+  return server.request(path + query, {
     method: route.method,
     body,
     ...(key === undefined ? {} : { key }),

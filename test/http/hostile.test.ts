@@ -88,7 +88,6 @@ function listed(): Hostile[] {
     ['a number', '1'],
     ['a text', '"x"'],
     ['a list', '[]'],
-    ['an empty object', '{}'],
     ['a list of the body', '[{"model":"support"}]'],
     ['an unknown member', '{"x":1}'],
     ['__proto__', '{"__proto__":{"model":"support","interactions":[],"feedback":[],"reason":"x"}}'],
@@ -177,7 +176,11 @@ function generated(count: number): Hostile[] {
     fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
   );
   return fc
-    .sample(body, { numRuns: count, seed: 20_261_121 })
+    .sample(
+      // Nothing is wrong with an empty object where everything has a default.
+      body.filter((one) => one !== '{}'),
+      { numRuns: count, seed: 20_261_121 },
+    )
     .map((text, n) => ({ what: `generated ${n}`, body: text }));
 }
 

@@ -13,6 +13,7 @@ interface Target {
   feedback: string;
   cycle: string;
   experiment: string;
+  item: string;
   dataset: string;
   subject: string;
   session: string;
@@ -103,6 +104,20 @@ const CASES: Record<string, (target: Target) => Ask[]> = {
   'POST /api/v1/models/{model}/resume': ({ model }) => [
     { path: `/api/v1/models/${model}/resume`, body: {} },
     { path: `/api/v1/models/${model}/resume`, body: { skip: 1 } },
+  ],
+  'POST /api/v1/models/{model}/review/draws': ({ model }) => [
+    { path: `/api/v1/models/${model}/review/draws`, body: { per_arm: 1 } },
+    { path: `/api/v1/models/${model}/review/draws`, body: {} },
+  ],
+  'POST /api/v1/models/{model}/review/grades': ({ model, item }) => [
+    { path: `/api/v1/models/${model}/review/grades`, body: { grades: [{ item, grade: 1 }] } },
+    { path: '/api/v1/models/alpha/review/grades', body: { grades: [{ item, grade: 0 }] } },
+    { path: `/api/v1/models/${model}/review/grades`, body: {} },
+  ],
+  'GET /api/v1/models/{model}/review': below('/review'),
+  'GET /api/v1/models/{model}/review/items': ({ model }) => [
+    { path: `/api/v1/models/${model}/review/items` },
+    { path: `/api/v1/models/${model}/review/items?source=judge/x` },
   ],
   'POST /v1/logs': ({ model, interaction }) => [
     { path: '/v1/logs', body: genAiEvent(model, newId()) },
@@ -262,7 +277,24 @@ async function fill(model: string): Promise<Target> {
     };
     expect(results).toMatchObject([{ status: 'stored' }]);
   }
-  const target = { model, version: 2, interaction, externalId, feedback, cycle, experiment, dataset, subject, session };
+  const { rows } = await db.pool.query<{ item: string }>(
+    `INSERT INTO review_items (experiment_id, interaction_id, draw, seed, drawn_at) VALUES ($1, $2, 1, $3, now()) RETURNING item`,
+    [experiment, interaction, secret('seed')],
+  );
+  const { item = '' } = rows[0] ?? {};
+  const target = {
+    model,
+    version: 2,
+    interaction,
+    externalId,
+    feedback,
+    cycle,
+    experiment,
+    item,
+    dataset,
+    subject,
+    session,
+  };
   return target;
 }
 
@@ -310,6 +342,7 @@ function ghost(): Target {
     feedback: newId(),
     cycle: randomUUID(),
     experiment: randomUUID(),
+    item: randomUUID(),
     dataset: randomUUID(),
     subject: `nobody-${randomUUID()}`,
     session: `nothing-${randomUUID()}`,
