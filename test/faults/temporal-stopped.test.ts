@@ -108,7 +108,7 @@ describe('Temporal stopped while a harmful challenger is live', () => {
     await cycle.cancel();
     await expect(cycle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
     expect(await aftermath(stack, shop)).toMatchObject({
-      moves: ['create by test', 'start_experiment by cycle', 'rollback by ada'],
+      moves: ['create by test', 'start_experiment by cycle', 'rollback by key faults for ada'],
       cycles: ['canceled: the workflow was cancelled'],
       leases: 0,
       liveExperiments: 0,

@@ -68,7 +68,7 @@ describe.concurrent('a cycle in trouble ends clearly and leaves nothing behind',
     expect(await cycle.result()).toMatchObject({ outcome: 'rolled_back', reason: 'operator', champion: 1 });
     expect(await aftermath(stack, model)).toEqual({
       ...UNTOUCHED,
-      moves: ['create by test', 'start_experiment by cycle', 'rollback by ada'],
+      moves: ['create by test', 'start_experiment by cycle', 'rollback by key faults for ada'],
       cycles: ['rolled_back: operator'],
       versions: ['candidate', 'archived'],
       datasets: ['frozen'],
