@@ -91,7 +91,7 @@ it('spools what Postgres cannot take, stores it exactly once afterwards, and cou
   expect(stats().captured + stats().exposures + dropped).toBe(202);
 });
 
-it('stores what a server killed with SIGKILL had spooled, once another runs', async () => {
+it('stores what a server killed with SIGKILL had spooled, once another runs', { timeout: 120_000 }, async () => {
   const program = compiledServer();
   const spool = path.join(folder, 'killed');
   const children: ChildProcess[] = [];

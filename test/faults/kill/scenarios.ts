@@ -27,7 +27,7 @@ const experiment = {
   share: 0.5,
   min_duration: '1s',
   max_duration: '10m',
-  look_every: '30s',
+  look_every: '40s',
   feedback_window: '100ms',
   target_effect: 0.3,
   min_samples_per_arm: 40,
