@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -92,7 +92,8 @@ it('spools what Postgres cannot take, stores it exactly once afterwards, and cou
 });
 
 it('stores what a server killed with SIGKILL had spooled, once another runs', { timeout: 120_000 }, async () => {
-  const program = compiledServer();
+  // As it is shipped: only a process of its own can be killed.
+  const program = path.join(ROOT, 'dist', 'src', 'server.js');
   const spool = path.join(folder, 'killed');
   const children: ChildProcess[] = [];
   const start = async () => {
@@ -143,20 +144,3 @@ it('stores what a server killed with SIGKILL had spooled, once another runs', { 
     }
   }
 });
-
-/** The server as it is shipped: only a process of its own can be killed. */
-function compiledServer(): string {
-  const out = path.join(ROOT, '.understudy', 'test', 'server');
-  fs.mkdirSync(out, { recursive: true });
-  const config = path.join(out, 'tsconfig.json');
-  const compilerOptions = { rootDir: path.join(ROOT, 'src'), outDir: out, tsBuildInfoFile: `${out}.tsbuildinfo` };
-  const include = [path.join(ROOT, 'src', 'server.ts')];
-  fs.writeFileSync(
-    config,
-    JSON.stringify({ extends: path.join(ROOT, 'tsconfig.json'), compilerOptions, include, exclude: [] }),
-  );
-  execFileSync(process.execPath, [path.join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', config], {
-    stdio: 'pipe',
-  });
-  return path.join(out, 'server.js');
-}
