@@ -5,6 +5,8 @@ export default defineConfig({
     // The native Temporal worker crashes in worker threads.
     pool: 'forks',
     maxWorkers: 2,
+    // What is waited for comes at once, and in seconds on a machine that does other things.
+    expect: { poll: { timeout: 15_000 } },
     projects: [
       {
         extends: true,

@@ -139,7 +139,11 @@ describe('a primary metric that is a number', () => {
     await ask(slower, 'champion', 1, (i) => ({ latencyMs: 300 + Math.round(100 * noise(i)) }));
     await ask(slower, 'challenger', 2, (i) => ({ latencyMs: 600 + Math.round(100 * noise(i)) }));
     const judged = await judgeExperiment(db, await readExperiment(db, slower.experimentId), at(30));
-    expect(judged).toMatchObject({ stop: true, reason: 'harm', evidence: { primary: 'latency' } });
+    expect({ ...judged, evidence: judged.evidence() }).toMatchObject({
+      stop: true,
+      reason: 'harm',
+      evidence: { primary: 'latency' },
+    });
     expect(judged.summary).toMatch(
       /^Harm: the difference \+300 is at best \+\d+(\.\d+)?, above 0; latency of 180 against 180$/,
     );
