@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createActivities } from '../../../src/activities/index.js';
 import { type Cell, type Killed, openKillMatrix, type Victims } from './kill-matrix.js';
 
 const VICTIMS: Victims[] = [['worker', 'server'], ['temporal'], ['worker', 'server', 'temporal']];
@@ -7,6 +8,11 @@ const WAVE = 24;
 
 const matrix = await openKillMatrix();
 afterAll(() => matrix.close());
+
+it('the ways that cycles go in these tests meet every activity there is', () => {
+  const met = new Set(matrix.cells.map(({ activity }) => activity));
+  expect([...met].sort()).toEqual(Object.keys(createActivities({} as never)).sort());
+});
 
 describe.each(VICTIMS.map((victims) => [`${victims.join(' and ')} killed`, victims] as const))('%s', (_, victims) => {
   const found = new Map<Cell, Killed>();
