@@ -316,8 +316,9 @@ export function errorDetail(error: unknown): string {
   if (error instanceof UnderstudyError) return error.message;
   if (error instanceof Error) {
     const cause = error.cause;
-    const code = (error as NodeJS.ErrnoException).code ?? (cause as NodeJS.ErrnoException | undefined)?.code;
-    return code ?? error.name;
+    const code: unknown = (error as NodeJS.ErrnoException).code ?? (cause as NodeJS.ErrnoException | undefined)?.code;
+    // Of a DOMException the code is a number that says nothing.
+    return typeof code === 'string' ? code : error.name;
   }
   return 'unknown error';
 }

@@ -9,6 +9,11 @@ export interface Misfit {
 /** Figures found again on another machine may differ in their last digits; counts and times may not. */
 const RELATIVE = 1e-9;
 
+/** The column that a field of a stored row is in. */
+export function columnName(field: string): string {
+  return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
 /** Every leaf at which two values differ, as JSON sees them: what is undefined is not there. */
 export function differences(field: string, stored: unknown, expected: unknown): Misfit[] {
   if (isObject(stored) && isObject(expected)) {

@@ -1,8 +1,9 @@
 import type { Db } from '../db/index.js';
-import { FAILED_IN_ARM_SQL, outcomesOf, REVIEWED_SQL } from '../interactions/index.js';
+import { outcomesOf, REVIEWED_SQL } from '../interactions/index.js';
 import { type CutSums, readOutcomeSums } from '../outcomes/index.js';
-import { digestOf, type MeasuredMetric } from '../policy/index.js';
+import { digestOf, type MeasuredMetric, POSITIVE_FEEDBACK } from '../policy/index.js';
 import { type ArmSums, checkArmSums } from '../stats/index.js';
+import { ARM_SUMS_SQL, armSumsOf } from './arm-sums-sql.js';
 import { cutSql } from './cut-sql.js';
 
 export interface CutRequest {
@@ -44,31 +45,7 @@ function armsSql(outcomes: string, of: string): string {
     LEFT JOIN asked ON asked.subject = cut.subject
     LEFT JOIN outcomes ON outcomes.interaction_id = asked.id
    GROUP BY cut.subject, cut.arm, cut.in_both
-), requests AS (
-  SELECT i.arm, count(*) AS requests, count(*) FILTER (WHERE ${FAILED_IN_ARM_SQL}) AS errors
-    FROM interactions i
-   WHERE i.experiment_id = $1 AND i.asked_at <= $2 AND i.received_at <= $2
-   GROUP BY i.arm
-)
-SELECT arms.arm,
-       count(s.subject) AS "O",
-       count(*) FILTER (WHERE s.crossed) AS crossed,
-       count(*) FILTER (WHERE NOT s.crossed AND s.e > 0) AS "S",
-       count(*) FILTER (WHERE NOT s.crossed AND s.m > 0) AS "N",
-       coalesce(sum(s.e) FILTER (WHERE NOT s.crossed), 0) AS "E",
-       coalesce(sum(s.m) FILTER (WHERE NOT s.crossed), 0) AS n,
-       coalesce(sum(s.x) FILTER (WHERE NOT s.crossed), 0) AS x,
-       coalesce(sum(s.m * s.m) FILTER (WHERE NOT s.crossed), 0) AS m2,
-       coalesce(sum(s.x * s.x) FILTER (WHERE NOT s.crossed), 0) AS x2,
-       coalesce(sum(s.x * s.m) FILTER (WHERE NOT s.crossed), 0) AS xm,
-       coalesce(sum(s.e * s.e) FILTER (WHERE NOT s.crossed), 0) AS e2,
-       coalesce(sum(s.e * s.m) FILTER (WHERE NOT s.crossed), 0) AS em,
-       coalesce(max(r.requests), 0) AS requests,
-       coalesce(max(r.errors), 0) AS errors
-  FROM unnest($4::text[]) AS arms (arm)
-  LEFT JOIN subjects s ON s.arm = arms.arm
-  LEFT JOIN requests r ON r.arm = arms.arm
- GROUP BY arms.arm`;
+), ${ARM_SUMS_SQL}`;
 }
 
 /**
@@ -91,17 +68,12 @@ export async function recountArms(db: { pool: Pick<Db['pool'], 'query'> }, reque
   const parameter = (value: unknown) => `$${parameters.push(value)}`;
   const names = { interactions: 'asked', asOf: '$2', minRating, parameter, slowLimits };
   // Who was not drawn for a review cannot be missing from it.
-  const outcomes = outcomesOf(primary ?? { kind: 'positive_feedback', name: 'positive_feedback' }, names);
+  const outcomes = outcomesOf(primary ?? POSITIVE_FEEDBACK, names);
   const { rows } = await db.pool.query<Record<string, string>>(
     armsSql(outcomes, primary?.kind === 'review' ? REVIEWED_SQL : 'true'),
     parameters,
   );
-  const numbers = (arm: string) => {
-    const { arm: _arm, ...sums } = rows.find((row) => row.arm === arm)!;
-    // Postgres answers counts and sums as text.
-    return Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, Number(sum)]));
-  };
-  return cutOf(request, { champion: numbers('champion'), second: numbers(secondArm) }, 'rows');
+  return cutOf(request, armSumsOf(rows, secondArm), 'rows');
 }
 
 /** A cut from its sums. @throws RangeError for sums that no real arm can have, or too large for a whole number */

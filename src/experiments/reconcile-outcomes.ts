@@ -1,4 +1,4 @@
-import type { Db } from '../db/index.js';
+import { type Db, inTransaction } from '../db/index.js';
 import { dropOutcomes, keepOutcomes } from '../outcomes/index.js';
 import { type Experiment, readExperiment } from './experiment.js';
 import { keptCuts } from './live-cuts.js';
@@ -35,34 +35,27 @@ export async function reconcileOutcomes(
   return compared;
 }
 
-async function compare(db: Pick<Db, 'pool'>, experiment: Experiment, asOf: Date): Promise<ReconciledCut[]> {
-  const compared: ReconciledCut[] = [];
-  const client = await db.pool.connect();
-  let broken: Error | undefined;
-  try {
-    await client.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
-    for (const { feedbackWindowMs, terms } of keptCuts(experiment)) {
-      const secondArm = experiment.kind === 'ab' ? 'challenger' : 'holdback';
-      const request = { experimentId: experiment.id, secondArm, asOf, feedbackWindowMs, ...terms } as const;
-      const rows = await recountArms({ pool: client }, request);
-      let sums: Cut | null;
-      try {
-        sums = await readArms({ pool: client }, request);
-      } catch (error) {
-        if (!(error instanceof RangeError)) throw error;
-        sums = null;
+function compare(db: Pick<Db, 'pool'>, experiment: Experiment, asOf: Date): Promise<ReconciledCut[]> {
+  return inTransaction(
+    db,
+    async (client) => {
+      const compared: ReconciledCut[] = [];
+      for (const { feedbackWindowMs, terms } of keptCuts(experiment)) {
+        const secondArm = experiment.kind === 'ab' ? 'challenger' : 'holdback';
+        const request = { experimentId: experiment.id, secondArm, asOf, feedbackWindowMs, ...terms } as const;
+        const rows = await recountArms({ pool: client }, request);
+        let sums: Cut | null;
+        try {
+          sums = await readArms({ pool: client }, request);
+        } catch (error) {
+          if (!(error instanceof RangeError)) throw error;
+          sums = null;
+        }
+        if (sums?.from === 'rows') continue;
+        compared.push({ feedbackWindowMs, sums, rows, agrees: sums?.digest === rows.digest });
       }
-      if (sums?.from === 'rows') continue;
-      compared.push({ feedbackWindowMs, sums, rows, agrees: sums?.digest === rows.digest });
-    }
-    await client.query('COMMIT');
-  } catch (error) {
-    await client.query('ROLLBACK').catch((failure: Error) => {
-      broken = failure;
-    });
-    throw error;
-  } finally {
-    client.release(broken);
-  }
-  return compared;
+      return compared;
+    },
+    'ISOLATION LEVEL REPEATABLE READ READ ONLY',
+  );
 }

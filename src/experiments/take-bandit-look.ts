@@ -1,12 +1,14 @@
 import type { Db, Tx } from '../db/index.js';
-import { FAILED_IN_ARM_SQL, latestOutcomes } from '../interactions/index.js';
+import { latestOutcomes } from '../interactions/index.js';
 import { digestOf } from '../policy/index.js';
 import { changeRoute, type Route } from '../routing/index.js';
-import { type ArmSums, checkArmSums } from '../stats/index.js';
+import type { ArmSums } from '../stats/index.js';
+import { ARM_SUMS_SQL, armSumsOf } from './arm-sums-sql.js';
 import { type BanditDecision, type BanditInput, type BanditSettings, decideBandit } from './bandit.js';
 import { type Experiment, ruleOf } from './experiment.js';
 import { countsOf } from './judge-experiment.js';
 import { digestOfLook, type LookRow, toStored } from './look-row.js';
+import { cutOf } from './read-arms.js';
 
 /** What `evidence` of a bandit's look holds; `mode` tells it from a test's. */
 export interface BanditEvidence {
@@ -41,46 +43,21 @@ WITH asked AS (
   SELECT id, subject, arm, response FROM interactions
    WHERE experiment_id = $1 AND subject IS NOT NULL AND asked_at <= $3 AND received_at <= $2
 ), outcomes AS (
-  ${latestOutcomes({ interactions: 'asked', asOf: '$2', minRating: '$4' })}
+  ${latestOutcomes({ interactions: 'asked', asOf: '$2', minRating: '$5' })}
 ), subjects AS (
-  SELECT asked.arm, asked.subject, count(*) AS e, count(outcome) AS m, coalesce(sum(outcome), 0) AS x
+  SELECT asked.arm, asked.subject, false AS crossed, count(*) AS e, count(outcome) AS m, coalesce(sum(outcome), 0) AS x
     FROM asked LEFT JOIN outcomes ON outcomes.interaction_id = asked.id
    GROUP BY asked.arm, asked.subject
-), requests AS (
-  SELECT i.arm, count(*) AS requests, count(*) FILTER (WHERE ${FAILED_IN_ARM_SQL}) AS errors
-    FROM interactions i
-   WHERE i.experiment_id = $1 AND i.asked_at <= $2 AND i.received_at <= $2
-   GROUP BY i.arm
-)
-SELECT arms.arm,
-       count(s.subject) AS "O",
-       count(s.subject) AS "S",
-       count(*) FILTER (WHERE s.m > 0) AS "N",
-       coalesce(sum(s.e), 0) AS "E",
-       coalesce(sum(s.m), 0) AS n,
-       coalesce(sum(s.x), 0) AS x,
-       coalesce(sum(s.m * s.m), 0) AS m2,
-       coalesce(sum(s.x * s.x), 0) AS x2,
-       coalesce(sum(s.x * s.m), 0) AS xm,
-       coalesce(sum(s.e * s.e), 0) AS e2,
-       coalesce(sum(s.e * s.m), 0) AS em,
-       coalesce(max(r.requests), 0) AS requests,
-       coalesce(max(r.errors), 0) AS errors
-  FROM unnest(ARRAY['champion', 'challenger']) AS arms (arm)
-  LEFT JOIN subjects s ON s.arm = arms.arm
-  LEFT JOIN requests r ON r.arm = arms.arm
- GROUP BY arms.arm`;
+), ${ARM_SUMS_SQL}`;
 
-async function readArms(db: Pick<Db, 'pool'>, experiment: Experiment, asOf: Date): Promise<[ArmSums, ArmSums]> {
-  const { settings, id } = experiment;
+async function readBothArms(db: Pick<Db, 'pool'>, experiment: Experiment, asOf: Date): Promise<[ArmSums, ArmSums]> {
+  const { settings, id: experimentId } = experiment;
   const until = new Date(asOf.getTime() - settings.experiment.feedback_window);
-  const { rows } = await db.pool.query<Record<string, string>>(ARMS, [id, asOf, until, settings.min_rating]);
-  const sums = (name: string) => {
-    const { arm: _, ...texts } = rows.find(({ arm }) => arm === name)!;
-    const numbers = Object.entries(texts).map(([sum, text]) => [sum, Number(text)]);
-    return checkArmSums(Object.fromEntries(numbers) as unknown as ArmSums);
-  };
-  return [sums('champion'), sums('challenger')];
+  const { rows } = await db.pool.query<Record<string, string>>(ARMS, [
+    ...[experimentId, asOf, until, ['champion', 'challenger'], settings.min_rating],
+  ]);
+  const { champion, second } = cutOf({ experimentId, asOf }, armSumsOf(rows, 'challenger'), 'rows');
+  return [champion, second];
 }
 
 /**
@@ -95,7 +72,7 @@ export async function takeBanditLook(
   route: Route,
   { k, asOf, last }: { k: number; asOf: Date; last: boolean },
 ): Promise<boolean> {
-  const [champion, challenger] = await readArms(db, experiment, asOf);
+  const [champion, challenger] = await readBothArms(db, experiment, asOf);
   const settings = banditOf(experiment);
   const share = route.share ?? experiment.share;
   const isLast = last || asOf >= experiment.maxEndsAt;

@@ -4,7 +4,7 @@ import { type Experiment, ruleOf } from './experiment.js';
 import { type Extension, sum } from './extension.js';
 import type { LookRow } from './look-row.js';
 import { extended, isLastLook } from './look-times.js';
-import { differences, type Misfit } from './misfits.js';
+import { columnName, differences, type Misfit } from './misfits.js';
 import { type BanditEvidence, banditOf, banditRow } from './take-bandit-look.js';
 
 /**
@@ -46,8 +46,4 @@ export function verifyBanditLook(
 
 function asPlain(value: unknown): unknown {
   return value instanceof Date ? value.toISOString() : value;
-}
-
-function columnName(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

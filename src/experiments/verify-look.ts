@@ -3,7 +3,7 @@ import { type Experiment, ruleOf } from './experiment.js';
 import { type Extension, sum } from './extension.js';
 import { columnsOf, digestOfLook, extendedBy, type LookEvidence, type LookRow } from './look-row.js';
 import { extended, isLastLook, lookTimes } from './look-times.js';
-import { differences, type Misfit } from './misfits.js';
+import { columnName, differences, type Misfit } from './misfits.js';
 import { toPastLook } from './past-looks.js';
 import { digestOfCut, type LookCut } from './read-cut.js';
 
@@ -87,8 +87,4 @@ function whenPlanned(row: LookRow, settings: Parameters<typeof lookTimes>[0], { 
   if (planned !== undefined && row.takenAt.getTime() >= planned) return [];
   const expected = planned === undefined ? 'no such look' : `at ${new Date(planned).toISOString()} or later`;
   return [{ field: 'k', stored: row.k, expected }];
-}
-
-function columnName(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -1,6 +1,6 @@
 import type { Db } from '../db/index.js';
 import { outcomesOf } from '../interactions/index.js';
-import type { MeasuredMetric } from '../policy/index.js';
+import { type MeasuredMetric, POSITIVE_FEEDBACK } from '../policy/index.js';
 import type { ClusterSums } from '../stats/index.js';
 
 /** The statement, whatever says what an outcome is. */
@@ -42,7 +42,7 @@ export async function versionOutcomes(
 ): Promise<ClusterSums> {
   const { model, version, from, asOf, minRating, slowLimits = {} } = request;
   const parameters: unknown[] = [model, version, from, asOf];
-  const outcomes = outcomesOf(request.primary ?? { kind: 'positive_feedback', name: 'positive_feedback' }, {
+  const outcomes = outcomesOf(request.primary ?? POSITIVE_FEEDBACK, {
     ...{ interactions: 'asked', asOf: '$4', minRating, slowLimits },
     parameter: (value) => `$${parameters.push(value)}`,
   });

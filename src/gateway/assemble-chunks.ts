@@ -87,6 +87,7 @@ function withoutIndexes(message: Fields): Fields {
   return { ...message, tool_calls: calls.map(({ index: _index, ...call }) => call) };
 }
 
-function isFields(value: unknown): value is Fields {
+/** A JSON object. */
+export function isFields(value: unknown): value is Fields {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }

@@ -1,4 +1,4 @@
-import { assembleChunks } from './assemble-chunks.js';
+import { assembleChunks, isFields } from './assemble-chunks.js';
 import { memberSpans, spliceMember } from './splice-json.js';
 
 /** What a stream of server-sent events said so far. */
@@ -53,7 +53,7 @@ export function readChunkLines(id: string | null): ChunkLines {
 
   /** Takes one chunk in; false when it is none. */
   function take(chunk: unknown): boolean {
-    if (!isObject(chunk)) {
+    if (!isFields(chunk)) {
       defect ??= 'a chunk that is not a JSON object';
       return false;
     }
@@ -180,8 +180,4 @@ function parse(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }

@@ -1,4 +1,4 @@
-import type { Db } from '../db/index.js';
+import { type Db, inTransaction } from '../db/index.js';
 import { UnderstudyError } from '../errors.js';
 import { listMonths } from './list-months.js';
 import type { Month, MonthlyTable } from './month.js';
@@ -37,30 +37,19 @@ export async function dropMonth(
 }
 
 async function dropWhenFree(db: Pick<Db, 'pool'>, table: MonthlyTable, month: Month): Promise<void> {
-  const client = await db.pool.connect();
-  let broken: Error | undefined;
-  try {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await client.query('BEGIN');
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await inTransaction(db, async (client) => {
         await client.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
         await client.query('SELECT drop_month_partition($1, $2)', [table, month.from]);
-        await client.query('COMMIT');
-        return;
-      } catch (error) {
-        await client.query('ROLLBACK').catch((failure: Error) => {
-          broken = failure;
+      });
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== '55P03') throw error;
+      if (attempt === ATTEMPTS) {
+        throw new UnderstudyError('conflict', {
+          detail: `Queries that run for long hold ${table}: nothing was dropped. Try again when they are done.`,
         });
-        const busy = (error as { code?: unknown }).code === '55P03';
-        if (!busy || broken !== undefined) throw error;
-        if (attempt === ATTEMPTS) {
-          throw new UnderstudyError('conflict', {
-            detail: `Queries that run for long hold ${table}: nothing was dropped. Try again when they are done.`,
-          });
-        }
       }
     }
-  } finally {
-    client.release(broken);
   }
 }

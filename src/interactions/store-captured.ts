@@ -5,7 +5,7 @@ import { BinaryRows, copyBinary } from './copy-binary.js';
 import { type InteractionRow, insertInteractions } from './insert-interactions.js';
 import { usageOf } from './interaction-row.js';
 import { storableJson, storableText } from './storable-json.js';
-import { inTransaction, refusedValue, writeRows } from './write-rows.js';
+import { refusedValue, retryRaces, writeRows } from './write-rows.js';
 
 export type Arm = 'champion' | 'challenger' | 'holdback';
 
@@ -77,7 +77,7 @@ export async function storeCaptured(
 /** The fast way, for what is stored for the first time and has nothing in it that Postgres does not take. */
 async function copy(db: Pick<Db, 'pool'>, rows: readonly CapturedRow[], retried: ReadonlySet<string>): Promise<void> {
   const bytes = encode(rows);
-  await inTransaction(db, async (client) => {
+  await retryRaces(db, async (client) => {
     await forgetAttempts(client, [...retried]);
     await copyBinary(client, COPY, bytes);
     if (await somethingIsParked(client)) await attachParked(client, rows);

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { Db } from '../db/index.js';
+import { type Db, inTransaction } from '../db/index.js';
 
 const ATTEMPTS = 4;
 /** Deadlock and serialization failure: the transaction did nothing and may be tried again at once. */
@@ -17,7 +17,7 @@ export async function writeRows<Row>(
 ): Promise<void> {
   if (rows.length === 0) return;
   try {
-    await inTransaction(db, (client) => write(client, rows));
+    await retryRaces(db, (client) => write(client, rows));
   } catch (error) {
     const code = refusedValue(error);
     if (code === undefined) throw error;
@@ -29,26 +29,12 @@ export async function writeRows<Row>(
 }
 
 /** Does `work` in one transaction, again when it only lost a race. */
-export async function inTransaction(
-  db: Pick<Db, 'pool'>,
-  work: (client: pg.PoolClient) => Promise<void>,
-): Promise<void> {
+export async function retryRaces(db: Pick<Db, 'pool'>, work: (client: pg.PoolClient) => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
-    const client = await db.pool.connect();
-    let broken: Error | undefined;
     try {
-      await client.query('BEGIN');
-      await work(client);
-      await client.query('COMMIT');
-      return;
+      return await inTransaction(db, work);
     } catch (error) {
-      await client.query('ROLLBACK').catch((failure: Error) => {
-        broken = failure;
-      });
       if (attempt === ATTEMPTS || !RACES.has(codeOf(error) ?? '')) throw error;
-    } finally {
-      // A connection on which even ROLLBACK failed must not go back to the pool.
-      client.release(broken);
     }
   }
 }

@@ -125,6 +125,5 @@ async function withLock(db: Db, model: string, work: () => Promise<void>): Promi
 function describe(error: unknown): string {
   if (error instanceof NotTaken) return error.message.slice(0, 200);
   if (error instanceof UnderstudyError) return `${error.code}: ${error.message}`.slice(0, 200);
-  // Of a DOMException the code is a number that says nothing.
-  return error instanceof DOMException ? error.name : errorDetail(error).slice(0, 200);
+  return errorDetail(error).slice(0, 200);
 }

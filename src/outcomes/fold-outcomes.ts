@@ -1,4 +1,4 @@
-import type { Db } from '../db/index.js';
+import { type Db, inTransaction } from '../db/index.js';
 import { MOVED_SUMS, quoted, SUMS } from './moved-sums.js';
 import type { OutcomeTerms } from './outcome-terms.js';
 import { subjectsAt } from './subjects-at.js';
@@ -106,29 +106,18 @@ export async function foldOutcomes(
   return folded;
 }
 
-async function foldBatch(
+function foldBatch(
   db: Pick<Db, 'pool'>,
   { asOf, terms, experiments }: { asOf: Date; terms: OutcomeTerms; experiments: readonly string[] },
 ): Promise<{ subjects: number; more: boolean; all: boolean }> {
-  const client = await db.pool.connect();
-  let broken: Error | undefined;
-  try {
-    await client.query('BEGIN');
+  return inTransaction(db, async (client) => {
     const { rows: locked } = await client.query<{ experiment_id: string }>(LOCK, [experiments]);
     const mine = locked.map(({ experiment_id }) => experiment_id);
     const values: unknown[] = [asOf, mine];
     const sql = foldSql(terms, (value) => `$${values.push(value)}`);
     // A statement of its own: it sees what the fold has committed that had the lock before.
     const { rows } = await client.query<{ subjects: string; more: boolean }>(sql, values);
-    await client.query('COMMIT');
     const { subjects, more } = rows[0]!;
     return { subjects: Number(subjects), more, all: mine.length === experiments.length };
-  } catch (error) {
-    await client.query('ROLLBACK').catch((failure: Error) => {
-      broken = failure;
-    });
-    throw error;
-  } finally {
-    client.release(broken);
-  }
+  });
 }

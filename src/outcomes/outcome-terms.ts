@@ -1,5 +1,5 @@
 import { outcomesOf } from '../interactions/index.js';
-import type { MeasuredMetric } from '../policy/index.js';
+import { type MeasuredMetric, POSITIVE_FEEDBACK } from '../policy/index.js';
 
 /** What an outcome is. */
 export interface OutcomeTerms {
@@ -26,7 +26,7 @@ export function outcomesSql(
   { minRating, primary, slowLimits = {} }: OutcomeTerms,
   names: { interactions: string; asOf: string; parameter: (value: unknown) => string },
 ): { query: string; byFeedback: boolean } {
-  const metric = primary ?? ({ kind: 'positive_feedback', name: 'positive_feedback' } as const);
+  const metric = primary ?? POSITIVE_FEEDBACK;
   return {
     query: outcomesOf(metric, { ...names, minRating, slowLimits }),
     byFeedback: BY_FEEDBACK.includes(metric.kind),

@@ -96,10 +96,16 @@ export function isShare({ kind }: Pick<Metric, 'kind'>): boolean {
   return SHARES.includes(kind);
 }
 
+/** What decides where a policy says nothing. */
+export const POSITIVE_FEEDBACK: MeasuredMetric & { kind: 'positive_feedback' } = {
+  kind: 'positive_feedback',
+  name: 'positive_feedback',
+};
+
 /** The metric that decides. */
 export function primaryOf(experiment: { primary: string; metrics?: readonly Metric[] }): Metric {
   const declared = experiment.metrics?.find(({ name }) => name === experiment.primary);
-  return declared ?? { kind: 'positive_feedback', name: 'positive_feedback' };
+  return declared ?? POSITIVE_FEEDBACK;
 }
 
 /** What is wrong with the metrics of a policy, each with the field it is about. */

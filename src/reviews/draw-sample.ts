@@ -1,4 +1,4 @@
-import type { Db } from '../db/index.js';
+import { type Db, inTransaction } from '../db/index.js';
 import { newestExperiment } from './newest-experiment.js';
 
 export interface Drawn {
@@ -36,20 +36,12 @@ export async function drawSample(
   input: { model: string; perArm: number; seed?: string | undefined; asOf: Date },
 ): Promise<Drawn> {
   const { id: experimentId } = await newestExperiment(db, input.model);
-  const client = await db.pool.connect();
-  try {
-    await client.query('BEGIN');
+  return inTransaction(db, async (client) => {
     // Two draws at once would both be the next one.
     await client.query('SELECT FROM experiments WHERE id = $1 FOR UPDATE', [experimentId]);
     const { rows } = await client.query<{ draw: number; per_arm: string }>(DRAW, [
       ...[experimentId, input.seed ?? experimentId, input.perArm, input.asOf],
     ]);
-    await client.query('COMMIT');
     return { experimentId, draw: rows[0]!.draw, perArm: Number(rows[0]!.per_arm) };
-  } catch (error) {
-    await client.query('ROLLBACK');
-    throw error;
-  } finally {
-    client.release();
-  }
+  });
 }

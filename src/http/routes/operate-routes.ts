@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Principal } from '../../access/index.js';
@@ -70,7 +71,7 @@ export function operateRoutes(app: FastifyInstance, table: RouteTable, db: Db, o
       ],
     },
     async ({ params: { model }, body, principal, request }) => {
-      const requestId = idempotencyKey(request.headers['idempotency-key']) ?? randomUUID();
+      const requestId = requestIdOf(request);
       await requireModel(db, model);
       const done = await operations.rollBack({
         model,
@@ -117,7 +118,7 @@ export function operateRoutes(app: FastifyInstance, table: RouteTable, db: Db, o
       errors: [...REFUSALS, 'not_promoted', 'gateways_behind'],
     },
     async ({ params: { model }, body, principal, request }) => {
-      const requestId = idempotencyKey(request.headers['idempotency-key']) ?? randomUUID();
+      const requestId = requestIdOf(request);
       await requireModel(db, model);
       const before = await readRoute(db, model);
       const heard = await operations.promote({
@@ -165,7 +166,7 @@ export function operateRoutes(app: FastifyInstance, table: RouteTable, db: Db, o
       errors: [...REFUSALS],
     },
     async ({ params: { model }, body, principal, request }) => {
-      const requestId = idempotencyKey(request.headers['idempotency-key']) ?? randomUUID();
+      const requestId = requestIdOf(request);
       await requireModel(db, model);
       const said = { ...body, actor: actorOf(principal, body.actor) };
       return { request_id: requestId, ...(await operations.extend({ model, ...said, requestId })) };
@@ -189,7 +190,7 @@ export function operateRoutes(app: FastifyInstance, table: RouteTable, db: Db, o
       errors: [...REFUSALS],
     },
     async ({ params: { model }, body, principal, request }) => {
-      const requestId = idempotencyKey(request.headers['idempotency-key']) ?? randomUUID();
+      const requestId = requestIdOf(request);
       await requireModel(db, model);
       const said = { ...body, actor: actorOf(principal, body.actor) };
       return { request_id: requestId, ...(await operations.resume({ model, ...said, requestId })) };
@@ -206,9 +207,11 @@ function identityOf({ family }: Principal): string {
   return `key ${family}`;
 }
 
-function idempotencyKey(header: string | string[] | undefined): string | undefined {
-  if (header === undefined) return undefined;
-  const { success, data } = visible.safeParse(header);
+/** The client's Idempotency-Key, or an id of our own. Throws `invalid_request`. */
+function requestIdOf({ headers }: { headers: IncomingHttpHeaders }): string {
+  const key = headers['idempotency-key'];
+  if (key === undefined) return randomUUID();
+  const { success, data } = visible.safeParse(key);
   if (success) return data;
   throw new UnderstudyError('invalid_request', { detail: 'Idempotency-Key: 1 to 200 visible ASCII characters' });
 }
