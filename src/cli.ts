@@ -335,6 +335,15 @@ experiment
   .option('--id <experiment>', 'this experiment, not the newest one')
   .addOption(json())
   .action(lazily(async () => (await import('./commands/experiment-show.js')).experimentShow));
+experiment
+  .command('explore')
+  .argument('<model>')
+  .description(
+    'the effect in other lights: adjusted for what people were like before, and early against late; decides nothing',
+  )
+  .option('--id <experiment>', 'this experiment, not the newest one')
+  .addOption(json())
+  .action(lazily(async () => (await import('./commands/experiment-explore.js')).experimentExplore));
 
 program
   .command('promote')

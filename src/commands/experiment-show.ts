@@ -7,10 +7,16 @@ type Figure = ShownExperiment['looks'][number]['metrics'][number];
 
 /** The newest experiment of a model: what its looks decided, and every declared metric as of the last one. */
 export async function experimentShow(model: string, options: { id?: string; json?: boolean }): Promise<void> {
-  if (options.id !== undefined && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(options.id))
-    throw new UnderstudyError('invalid_option', { option: '--id', detail: 'must be the id of an experiment' });
-  const shown = await withDb((db) => showExperiment(db, model, options.id));
+  const id = checkedExperimentId(options.id);
+  const shown = await withDb((db) => showExperiment(db, model, id));
   show(options.json ?? false, shown, () => describe(model, shown));
+}
+
+/** Throws `invalid_option` for what cannot be the id of an experiment. */
+export function checkedExperimentId(id: string | undefined): string | undefined {
+  if (id !== undefined && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id))
+    throw new UnderstudyError('invalid_option', { option: '--id', detail: 'must be the id of an experiment' });
+  return id;
 }
 
 function describe(model: string, shown: ShownExperiment): string {

@@ -71,6 +71,21 @@ export async function readExperiment(db: Pick<Db, 'prisma'>, id: string): Promis
   return toExperiment(row);
 }
 
+/** The newest experiment of a model, or the one with this id. Throws `unknown_model`, `not_found`. */
+export async function findExperiment(db: Pick<Db, 'prisma'>, model: string, id?: string): Promise<Experiment> {
+  const known = await db.prisma.model.findUnique({ where: { name: model } });
+  if (known === null) throw new UnderstudyError('unknown_model', { model });
+  const row = await db.prisma.experiment.findFirst({
+    where: { model, ...(id !== undefined && { id }) },
+    orderBy: { startedAt: 'desc' },
+  });
+  if (row === null)
+    throw new UnderstudyError('not_found', {
+      what: id === undefined ? `An experiment of "${model}"` : `Experiment ${id}`,
+    });
+  return toExperiment(row);
+}
+
 const LIVE = `
 SELECT id, model, cycle_id AS "cycleId", kind, champion, challenger, share, settings, policy_digest AS "policyDigest", sandbox,
        p0, d0, i0, started_at AS "startedAt", min_ends_at AS "minEndsAt", max_ends_at AS "maxEndsAt", ended_at AS "endedAt",

@@ -4,6 +4,7 @@ export { decideAtLook, type ExperimentSettings, type PastLook } from './decide.j
 export { endBake } from './end-bake.js';
 export { endExperiment } from './end-experiment.js';
 export { type Experiment, type FrozenSettings, readExperiment, readLiveExperiments, settingsOf } from './experiment.js';
+export { type Exploration, type ExploredEffect, exploreEffect } from './explore-effect.js';
 export { type ExtendedExperiment, extendExperiment } from './extend-experiment.js';
 export { type Judgement, judgeCut, judgeExperiment } from './judge-experiment.js';
 export { leaveExperiment } from './leave-experiment.js';

@@ -17,10 +17,21 @@ export interface MeasuredArm extends MetricSums {
  * them takes for ever. Values are taken as they differ from their mean over both arms, so that large ones keep their digits.
  */
 export function metricSumsSql(metrics: readonly MeasuredMetric[], names: MetricSqlNames): string {
+  return valueSumsSql(metrics.map((metric) => metricValues(metric, names)));
+}
+
+/**
+ * The same for queries of `(interaction_id, x, m)`, each of which is a metric then.
+ *
+ * @param rows the relation that says whose interactions they are: `id`, `subject`, `arm`
+ * @param by a yes or no about somebody in `cut` (alias `c`), as SQL: an arm is summed in two rows then, told apart by `side`
+ */
+export function valueSumsSql(
+  metrics: readonly string[],
+  { rows = 'asked', by = 'false' }: { rows?: string; by?: string } = {},
+): string {
   const each = (text: (j: number) => string) => metrics.map((_, j) => text(j)).join(',\n         ');
-  const values = metrics.map(
-    (metric, j) => `SELECT q.interaction_id, NULL, NULL, ${j}, q.x, q.m FROM (${metricValues(metric, names)}) q`,
-  );
+  const values = metrics.map((query, j) => `SELECT q.interaction_id, NULL, NULL, ${j}, q.x, q.m FROM (${query}) q`);
   const columns = metrics.flatMap((_, j) => [`(p.x${j} - r.r${j} * p.m${j})`, `p.m${j}`]);
   const sums = columns.map((column, i) => `sum(${column}) AS t${i}`);
   // Of a and b the same as of b and a: half of them is enough.
@@ -29,17 +40,17 @@ export function metricSumsSql(metrics: readonly MeasuredMetric[], names: MetricS
   SELECT v.id, min(v.subject) AS subject, min(v.arm) AS arm,
          ${each((j) => `sum(v.x) FILTER (WHERE v.metric = ${j}) AS x${j}, sum(v.m) FILTER (WHERE v.metric = ${j}) AS m${j}`)}
     FROM (
-      SELECT a.id, a.subject, a.arm, NULL::integer AS metric, NULL::double precision AS x, NULL::double precision AS m FROM asked a
+      SELECT a.id, a.subject, a.arm, NULL::integer AS metric, NULL::double precision AS x, NULL::double precision AS m FROM ${rows} a
       UNION ALL ${values.join('\n      UNION ALL ')}
     ) v
    GROUP BY v.id
 ), people AS (
-  SELECT min(v.member) AS arm,
+  SELECT min(v.member) AS arm, bool_or(v.side) AS side,
          ${each((j) => `coalesce(sum(v.x${j}), 0) AS x${j}, coalesce(sum(v.m${j}), 0) AS m${j}, count(v.m${j}) AS k${j}`)}
     FROM (
-      SELECT c.subject, c.arm AS member, c.in_both, NULL AS arm, ${metrics.map((_, j) => `NULL::double precision AS x${j}, NULL::double precision AS m${j}`).join(', ')} FROM cut c
+      SELECT c.subject, c.arm AS member, c.in_both, (${by}) AS side, NULL AS arm, ${metrics.map((_, j) => `NULL::double precision AS x${j}, NULL::double precision AS m${j}`).join(', ')} FROM cut c
       UNION ALL
-      SELECT w.subject, NULL, false, w.arm, ${metrics.map((_, j) => `w.x${j}, w.m${j}`).join(', ')} FROM answers w
+      SELECT w.subject, NULL, false, false, w.arm, ${metrics.map((_, j) => `w.x${j}, w.m${j}`).join(', ')} FROM answers w
     ) v
    GROUP BY v.subject
   HAVING NOT bool_or(v.in_both) AND coalesce(min(v.arm) = min(v.member) AND max(v.arm) = min(v.member), false)
@@ -48,11 +59,11 @@ export function metricSumsSql(metrics: readonly MeasuredMetric[], names: MetricS
   SELECT ${each((j) => `coalesce(sum(x${j}) / nullif(sum(m${j}), 0), 0) AS r${j}`)}
     FROM people
 )
-SELECT p.arm, count(*) AS "N",
+SELECT p.arm, p.side, count(*) AS "N",
        ${each((j) => `sum(p.k${j}) AS k${j}, count(*) FILTER (WHERE p.k${j} > 0) AS s${j}, min(r.r${j}) AS r${j}`)},
        ${[...sums, ...products].join(', ')}
   FROM people p CROSS JOIN refs r
- GROUP BY p.arm`;
+ GROUP BY p.arm, p.side`;
 }
 
 /** A row of that statement; of an arm without a row nothing was measured. */

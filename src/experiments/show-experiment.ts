@@ -1,6 +1,5 @@
 import type { Db } from '../db/index.js';
-import { UnderstudyError } from '../errors.js';
-import { toExperiment } from './experiment.js';
+import { findExperiment } from './experiment.js';
 import type { LookEvidence } from './look-row.js';
 import type { MetricFigure } from './metric-figures.js';
 
@@ -30,20 +29,11 @@ export interface ShownExperiment {
 
 /** Reads the newest experiment of a model, or the one with this id. Throws `unknown_model`, `not_found`. */
 export async function showExperiment(db: Pick<Db, 'prisma'>, model: string, id?: string): Promise<ShownExperiment> {
-  const known = await db.prisma.model.findUnique({ where: { name: model } });
-  if (known === null) throw new UnderstudyError('unknown_model', { model });
-  const row = await db.prisma.experiment.findFirst({
-    where: { model, ...(id !== undefined && { id }) },
-    orderBy: { startedAt: 'desc' },
-  });
-  if (row === null)
-    throw new UnderstudyError('not_found', {
-      what: id === undefined ? `An experiment of "${model}"` : `Experiment ${id}`,
-    });
-  const { kind, champion, challenger, share, settings, startedAt, endedAt, decision, reason } = toExperiment(row);
-  const looks = await db.prisma.look.findMany({ where: { experimentId: row.id }, orderBy: { k: 'asc' } });
+  const experiment = await findExperiment(db, model, id);
+  const { kind, champion, challenger, share, settings, startedAt, endedAt, decision, reason } = experiment;
+  const looks = await db.prisma.look.findMany({ where: { experimentId: experiment.id }, orderBy: { k: 'asc' } });
   return {
-    ...{ id: row.id, kind, champion, challenger, share, primary: settings.experiment.primary },
+    ...{ id: experiment.id, kind, champion, challenger, share, primary: settings.experiment.primary },
     ...{ startedAt, endedAt, decision, reason },
     looks: looks.map((look) => {
       const { explanation, figures } = look.evidence as unknown as LookEvidence;

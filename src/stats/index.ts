@@ -1,3 +1,4 @@
+export * from './add-metric-sums.js';
 export * from './after-stopping.js';
 export * from './always-valid.js';
 export * from './arm-sums.js';

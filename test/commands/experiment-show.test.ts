@@ -65,4 +65,22 @@ it('shows the looks of the newest experiment and its metrics in both arms, unkno
   expect(await showExperiment(db, model, experimentId)).toMatchObject({
     looks: [{ k: 1, metrics: [{ name: 'latency' }, {}, {}] }],
   });
+
+  const explored = await understudy('experiment', 'explore', model, '--id', experimentId);
+  expect(explored.stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
+    [`${model}: experiment ${experimentId}: version 2 against 1, by positive_feedback; above 0 is better`],
+    ['look 1, 2026-11-20T12:01:00.000Z; intervals with the boundary of the look, 5.531'],
+    ['', 'difference', 'interval', 'champion', 'challenger'],
+    ['plain', '+0.02', expect.stringMatching(/^-0\.09\d+ to \+0\.13\d+$/), '50', '50'],
+    ['adjusted for history', 'unknown', 'unknown', 'too few were here before'],
+    ['who came early', '+0.02', 'unknown', '50', '50'],
+    ['who came late', 'unknown', 'unknown', '0', '0', expect.stringMatching(/^from 2026-11-20T12:00:25/)],
+    ['late less early', 'unknown', 'unknown'],
+    ['To look at, not to decide by: only the looks are held against a boundary that counts how often one looks.'],
+    [''],
+  ]);
+  expect(await understudy('experiment', 'explore', model, '--id', 'nonsense')).toMatchObject({
+    ...{ code: 1, stdout: '' },
+    stderr: expect.stringContaining('must be the id of an experiment'),
+  });
 });
