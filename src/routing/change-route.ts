@@ -4,7 +4,7 @@ import { canonicalJson } from '../policy/index.js';
 import { readRoute } from './read-route.js';
 import type { NextRoute, Route, RouteAction } from './route.js';
 
-/** Gateways listen on this channel; the payload is `<model> <epoch>`. */
+/** Gateways listen on this channel; the payload is `<model> <epoch> <the route as JSON>`, far below the 8,000 bytes it may have. */
 export const ROUTE_CHANNEL = 'understudy_route';
 
 export interface RouteChangeRequest {
@@ -94,7 +94,7 @@ async function changeRouteIn(tx: Tx, request: RouteChangeRequest): Promise<Route
     },
   });
   await request.alongside?.(tx);
-  await tx.$executeRaw`SELECT pg_notify(${ROUTE_CHANNEL}, ${`${model} ${epoch}`})`;
+  await tx.$executeRaw`SELECT pg_notify(${ROUTE_CHANNEL}, ${`${model} ${epoch} ${JSON.stringify(route)}`})`;
   return { changed: true, epoch, route, repeated: false };
 }
 

@@ -13,8 +13,8 @@ export interface FollowStatus {
   source: 'postgres' | 'saved' | undefined;
   /** Whether changes are heard at once; otherwise they are found by the next reading. */
   listening: boolean;
-  /** Readings of all routes, readings of one, and notifications that needed none. */
-  reads: { all: number; one: number; skipped: number };
+  /** Readings of all routes, readings of one, and notifications that needed none: they carried the route, or it was known. */
+  reads: { all: number; one: number; told: number; known: number };
 }
 
 export interface RouteFollower {
@@ -48,6 +48,8 @@ export interface FollowOptions {
 
 interface Held {
   readAt: number;
+  /** In force since then: when its reading began, or a notification told it. */
+  since: number;
   fresh: FollowedRoute;
   expired: FollowedRoute;
 }
@@ -60,13 +62,13 @@ const GOODBYE_PATIENCE_MS = 1_000;
 const SAVED_EVERY_MS = 15_000;
 
 /**
- * Keeps all routes in memory. A notification names a model and its epoch, and makes that route be read unless it is in
- * memory already; a poll every second reads all, and finds out a listener that is dead or deaf. While Postgres is away the
- * last reading stays in force, also over a restart; older than `validForMs` it is marked as expired.
+ * Keeps all routes in memory. A notification carries the new route, which is in force at once: a reading would cost a turn
+ * of a busy process and one of a busy Postgres. A poll every second reads all, and finds out a listener that is dead or deaf.
+ * While Postgres is away the last reading stays in force, also over a restart; older than `validForMs` it is marked as expired.
  */
 export async function followRoutes(db: Pick<Db, 'url'>, options: FollowOptions = {}): Promise<RouteFollower> {
   const { pollMs = 1_000, onError = () => undefined, clock = () => performance.now() } = options;
-  const reads = { all: 0, one: 0, skipped: 0 };
+  const reads = { all: 0, one: 0, told: 0, known: 0 };
   let held = new Map<string, Held>();
   let readAt: number | undefined;
   let source: FollowStatus['source'];
@@ -92,8 +94,8 @@ export async function followRoutes(db: Pick<Db, 'url'>, options: FollowOptions =
           Object.fromEntries([...held].map(([model, { fresh }]) => [model, fresh.epoch])),
         );
 
-  function hold(route: Route, at: number): Held {
-    return { readAt: at, fresh: { ...route, expired: false }, expired: { ...route, expired: true } };
+  function hold(route: Route, readAt: number, since = readAt): Held {
+    return { readAt, since, fresh: { ...route, expired: false }, expired: { ...route, expired: true } };
   }
 
   const quietly = (work: Promise<unknown> | undefined) => work?.catch(onError);
@@ -113,11 +115,20 @@ export async function followRoutes(db: Pick<Db, 'url'>, options: FollowOptions =
     const { rows } = await link.read<Route & Record<string, unknown>>(`SELECT ${COLUMNS} FROM routes`);
     reads.all += 1;
     const before = held;
-    held = new Map(rows.map((route) => [route.model, hold(route, startedAt)]));
+    held = new Map(
+      rows.map((route) => {
+        const was = before.get(route.model);
+        // Told while the reading was under way, on another connection perhaps.
+        const newer = was !== undefined && was.since > startedAt && was.fresh.epoch > route.epoch;
+        return [route.model, newer ? was : hold(route, startedAt)];
+      }),
+    );
     readAt = startedAt;
     const isFirst = source !== 'postgres';
     source = 'postgres';
-    const moved = rows.filter(({ model, epoch }) => before.get(model)?.fresh.epoch !== epoch);
+    const moved = [...held.values()]
+      .map(({ fresh }) => fresh)
+      .filter(({ model, epoch }) => before.get(model)?.fresh.epoch !== epoch);
     if (hearsAll) {
       for (const { model, epoch } of moved)
         if ((announced.get(model) ?? 0) < epoch) unannounced.set(model, { epoch, since: performance.now() });
@@ -141,12 +152,20 @@ export async function followRoutes(db: Pick<Db, 'url'>, options: FollowOptions =
   }
 
   const wanted = new Map<string, number>();
-  function hear(model: string, epoch: number): void {
+  function hear(model: string, epoch: number, route?: Route): void {
     announced.set(model, Math.max(epoch, announced.get(model) ?? 0));
-    const isKnown = (held.get(model)?.fresh.epoch ?? 0) >= epoch;
+    const before = held.get(model);
+    const isKnown = (before?.fresh.epoch ?? 0) >= epoch;
     if (isKnown || wanted.has(model) || closed) {
-      if (isKnown) reads.skipped += 1;
+      if (isKnown) reads.known += 1;
       else wanted.set(model, Math.max(epoch, wanted.get(model) ?? 0));
+      return;
+    }
+    if (before !== undefined && route !== undefined) {
+      // As old as the last reading, whenever it was sent: what is heard late must not look fresh.
+      held.set(model, hold(route, before.readAt, clock()));
+      reads.told += 1;
+      inForce(true);
       return;
     }
     wanted.set(model, epoch);

@@ -1,6 +1,11 @@
 import net from 'node:net';
 import pg from 'pg';
 import { ROUTE_CHANNEL } from './change-route.js';
+import type { Route } from './route.js';
+import { routeSchema } from './route-schema.js';
+
+/** A model's route was moved to this epoch; `route` is what it is then, left out where the notification does not say. */
+export type Hear = (model: string, epoch: number, route?: Route) => void;
 
 /** A connection that listens for route changes and reads routes, so that what it has read is never older than what it heard. */
 export interface RouteConnection {
@@ -16,13 +21,8 @@ const PATIENCE_MS = 5_000;
 /**
  * Connects and listens. A connection of its own, not one of the pool: a pool that captures keep busy would hold up a
  * rollback. Rejects when that takes more than five seconds.
- *
- * @param hear a model's route was moved to this epoch
  */
-export async function openRouteConnection(
-  url: string,
-  hear: (model: string, epoch: number) => void,
-): Promise<RouteConnection> {
+export async function openRouteConnection(url: string, hear: Hear): Promise<RouteConnection> {
   // A socket of ours: ending a client whose other side is gone waits for an answer that never comes.
   const socket = new net.Socket();
   const client = new pg.Client({
@@ -41,8 +41,8 @@ export async function openRouteConnection(
   client.on('error', drop);
   client.on('end', drop);
   client.on('notification', ({ payload }) => {
-    const [, model, epoch] = /^(\S+) (\d+)$/.exec(payload ?? '') ?? [];
-    if (model !== undefined) hear(model, Number(epoch));
+    const [, model, epoch, route] = /^(\S+) (\d+)(?: (.*))?$/.exec(payload ?? '') ?? [];
+    if (model !== undefined) hear(model, Number(epoch), routeOf(model, Number(epoch), route));
   });
   try {
     await client.connect();
@@ -62,4 +62,15 @@ export async function openRouteConnection(
     ended: () => ended,
     drop,
   };
+}
+
+/** The route that a notification carries; undefined for anything but the route of this model at this epoch. */
+function routeOf(model: string, epoch: number, text: string | undefined): Route | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const { data } = routeSchema.safeParse(JSON.parse(text));
+    return data?.model === model && data.epoch === epoch ? data : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { openRouteConnection, type RouteConnection } from './route-connection.js';
+import { type Hear, openRouteConnection, type RouteConnection } from './route-connection.js';
 
 /** A connection for routes that is made again whenever it is lost. */
 export interface RouteLink {
@@ -26,11 +26,7 @@ const REPLACED_AT_MOST_EVERY_MS = 5_000;
  *
  * @param onConnected a connection listens from now on; what was changed before was not heard
  */
-export function openRouteLink(
-  url: string,
-  hear: (model: string, epoch: number) => void,
-  onConnected: () => void,
-): RouteLink {
+export function openRouteLink(url: string, hear: Hear, onConnected: () => void): RouteLink {
   let current: RouteConnection | undefined;
   let opening: Promise<RouteConnection> | undefined;
   let doubtedAt = Number.NEGATIVE_INFINITY;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { openStateFile, type StateFolder } from '../state/index.js';
 import type { Route } from './route.js';
+import { routeSchema } from './route-schema.js';
 
 export interface SavedRoutes {
   /** The last routes that this or another server of the folder has read, and when. */
@@ -9,19 +10,7 @@ export interface SavedRoutes {
   save(readAt: Date, routes: readonly Route[]): Promise<void>;
 }
 
-const version = z.int().min(1);
-const route = z.strictObject({
-  model: z.string().min(1),
-  epoch: z.int().min(1),
-  champion: version,
-  previous: version.nullable(),
-  challenger: version.nullable(),
-  share: z.number().gt(0).max(0.5).nullable(),
-  experimentId: z.uuid().nullable(),
-  validForMs: z.int().min(1),
-  promotedAt: z.coerce.date().nullable(),
-});
-const schema = z.strictObject({ readAt: z.iso.datetime(), routes: z.array(route) });
+const schema = z.strictObject({ readAt: z.iso.datetime(), routes: z.array(routeSchema) });
 
 /** The last known good routes on disk, for a gateway that starts while Postgres is away. */
 export function openSavedRoutes(state: StateFolder, onIgnored: (why: string) => void): SavedRoutes {

@@ -71,7 +71,7 @@ const epochs = async () =>
   (await db.pool.query<{ name: string; epochs: Record<string, number> }>('SELECT name, epochs FROM gateways')).rows;
 
 describe('a notification', () => {
-  it('makes one route be read, and none when the route is in memory already', async () => {
+  it('brings the route itself, so that nothing is read; one that does not makes the route be read unless it is in memory', async () => {
     const model = await seedModel(db, { versions: 2 });
     const other = await seedModel(db, { versions: 2 });
     const follower = await follow({ pollMs: NEVER });
@@ -80,13 +80,35 @@ describe('a notification', () => {
       const epoch = await flip(model);
       await expect.poll(() => follower.current(model)?.epoch).toBe(epoch);
     }
-    expect(follower.status().reads).toEqual({ ...before, one: before.one + 3 });
+    expect(follower.status().reads).toEqual({ ...before, told: before.told + 3 });
+    expect(follower.current(model)).toEqual({ ...(await readRoute(db, model)), expired: false });
 
     await db.pool.query(`SELECT pg_notify('understudy_route', $1)`, [`${model} 2`]);
     await db.pool.query(`SELECT pg_notify('understudy_route', 'not a route')`);
     const epoch = await flip(other);
     await expect.poll(() => follower.current(other)?.epoch).toBe(epoch);
-    expect(follower.status().reads).toEqual({ all: before.all, one: before.one + 4, skipped: before.skipped + 1 });
+    const heard = { ...before, told: before.told + 4, known: before.known + 1 };
+    expect(follower.status().reads).toEqual(heard);
+
+    // Not a route, another model's, of another epoch: what the table says is what counts.
+    const lies = ['{"epoch":99}', JSON.stringify({ ...(await readRoute(db, other)), epoch: 99 }), '{', '{}'];
+    for (const [n, lie] of lies.entries()) {
+      await db.pool.query(`SELECT pg_notify('understudy_route', $1)`, [`${model} 99 ${lie}`]);
+      await expect.poll(() => follower.status().reads.one).toBe(before.one + n + 1);
+    }
+    expect(follower.current(model)?.epoch).toBe(4);
+    expect(follower.status().reads).toMatchObject({ told: heard.told });
+  });
+
+  it('that comes late does not make a route look fresh', async () => {
+    const model = await seedModel(db, { versions: 2 });
+    let now = 0;
+    const follower = await follow({ pollMs: NEVER, clock: () => now });
+    now += (await readRoute(db, model)).validForMs + 1;
+    const epoch = await flip(model);
+    await expect.poll(() => follower.current(model)).toMatchObject({ epoch, champion: 2, expired: true });
+    await follower.refresh();
+    expect(follower.current(model)).toMatchObject({ epoch, expired: false });
   });
 
   it('of many changes at once leads to the newest one', async () => {
@@ -114,10 +136,10 @@ describe('a listener', () => {
     await expect.poll(() => follower.current(model)?.epoch, { timeout: 10_000 }).toBe(epoch);
     // A poll a second, a quarter of a second of silence, a new connection; the rest is for a busy machine.
     expect(performance.now() - startedAt).toBeLessThan(5_000);
-    const { one } = follower.status().reads;
+    const { told } = follower.status().reads;
     const next = await flip(model);
     await expect.poll(() => follower.current(model)?.epoch).toBe(next);
-    await expect.poll(() => follower.status().reads.one).toBe(one + 1);
+    await expect.poll(() => follower.status().reads.told).toBe(told + 1);
   });
 
   it('that hears nothing, though its connection is alive, is replaced', async () => {
