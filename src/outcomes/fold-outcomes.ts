@@ -12,6 +12,8 @@ export interface FoldedOutcomes {
 
 /** Subjects a statement, and so a transaction. */
 const BATCH = 5_000;
+/** Notes that a statement reads: many are of the same subjects, who are then counted anew once and not for every note. */
+const READ = 50_000;
 
 /** Experiments of which somebody is due, by the terms of their outcomes. */
 const WORK = `
@@ -38,8 +40,10 @@ WITH cuts AS MATERIALIZED (
 ), noted AS MATERIALIZED (
   SELECT n.*, cuts.windows
     FROM cuts CROSS JOIN LATERAL (
-      SELECT experiment_id, id, subject FROM outcome_changes WHERE experiment_id = cuts.experiment_id ORDER BY id LIMIT ${BATCH}
-    ) n LIMIT ${BATCH}
+      SELECT experiment_id, id, subject FROM outcome_changes WHERE experiment_id = cuts.experiment_id ORDER BY id LIMIT ${READ}
+    ) n LIMIT ${READ}
+), changed AS MATERIALIZED (
+  SELECT experiment_id, subject, windows FROM noted GROUP BY experiment_id, subject, windows LIMIT ${BATCH}
 ), ripe AS MATERIALIZED (
   SELECT s.*, cuts.windows
     FROM cuts CROSS JOIN LATERAL unnest(cuts.windows) w (feedback_window_ms) CROSS JOIN LATERAL (
@@ -48,9 +52,11 @@ WITH cuts AS MATERIALIZED (
          AND valid_until < 'infinity' AND valid_until <= $1 LIMIT ${BATCH}
     ) s LIMIT ${BATCH}
 ), due AS MATERIALIZED (
-  SELECT experiment_id, subject, windows FROM noted UNION SELECT experiment_id, subject, windows FROM ripe
+  SELECT experiment_id, subject, windows FROM changed UNION SELECT experiment_id, subject, windows FROM ripe
 ), ${subjectsAt(terms, { asOf: '$1::timestamptz', parameter })}, ${MOVED_SUMS}, drained AS (
-  DELETE FROM outcome_changes n USING noted WHERE n.experiment_id = noted.experiment_id AND n.id = noted.id
+  DELETE FROM outcome_changes n USING noted, changed
+   WHERE n.experiment_id = noted.experiment_id AND n.id = noted.id
+     AND noted.experiment_id = changed.experiment_id AND noted.subject = changed.subject
 ), stored AS (
   INSERT INTO outcome_subjects AS s (experiment_id, feedback_window_ms, subject, arm, crossed, e, m, x, requests, errors,
                                      second_requests, second_errors, valid_from, valid_until)
@@ -70,7 +76,8 @@ WITH cuts AS MATERIALIZED (
     FROM moved
    WHERE sums.experiment_id = moved.experiment_id AND sums.feedback_window_ms = moved.feedback_window_ms AND sums.arm = moved.arm
 )
-SELECT (SELECT count(*) FROM due) AS subjects, (SELECT count(*) FROM noted) = ${BATCH} OR (SELECT count(*) FROM ripe) = ${BATCH} AS more`;
+SELECT (SELECT count(*) FROM due) AS subjects, (SELECT count(*) FROM noted) = ${READ} OR (SELECT count(*) FROM changed) = ${BATCH}
+       OR (SELECT count(*) FROM ripe) = ${BATCH} AS more`;
 }
 
 // What nobody adds up: of experiments that have ended, or that are not of this database.

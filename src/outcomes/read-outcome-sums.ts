@@ -19,6 +19,8 @@ export interface CutSums {
 
 /** With more due than this, counting everything from rows is as quick. */
 const MOST_DUE = 20_000;
+/** Entries that are looked at to find them: one subject may have many. Beyond, somebody may have been missed. */
+const MOST_READ = 200_000;
 
 /** $1: the instant, $2: the experiments, $3: the feedback window, $4: the terms, and more as `parameter` makes them. */
 function readSql(terms: OutcomeTerms, parameter: (value: unknown) => string): string {
@@ -27,25 +29,27 @@ WITH cuts AS MATERIALIZED (
   SELECT c.experiment_id, c.feedback_window_ms
     FROM outcome_cuts c JOIN experiments e ON e.id = c.experiment_id AND e.ended_at IS NULL
    WHERE c.experiment_id = ANY($2::uuid[]) AND c.feedback_window_ms = $3 AND c.terms = $4::jsonb
+), entries AS MATERIALIZED (
+  SELECT s.*
+    FROM cuts CROSS JOIN LATERAL (
+      SELECT experiment_id, subject FROM outcome_changes WHERE experiment_id = cuts.experiment_id
+      UNION ALL
+      SELECT experiment_id, subject FROM outcome_subjects
+       WHERE experiment_id = cuts.experiment_id AND feedback_window_ms = cuts.feedback_window_ms
+         AND valid_until < 'infinity' AND valid_until <= $1
+      UNION ALL
+      SELECT experiment_id, subject FROM outcome_subjects
+       WHERE experiment_id = cuts.experiment_id AND feedback_window_ms = cuts.feedback_window_ms AND valid_from > $1
+      OFFSET 0
+    ) s LIMIT ${MOST_READ}
 ), found AS MATERIALIZED (
-  SELECT DISTINCT s.* FROM (
-    SELECT s.*
-      FROM cuts CROSS JOIN LATERAL (
-        SELECT experiment_id, subject FROM outcome_changes WHERE experiment_id = cuts.experiment_id
-        UNION ALL
-        SELECT experiment_id, subject FROM outcome_subjects
-         WHERE experiment_id = cuts.experiment_id AND feedback_window_ms = cuts.feedback_window_ms
-           AND valid_until < 'infinity' AND valid_until <= $1
-        UNION ALL
-        SELECT experiment_id, subject FROM outcome_subjects
-         WHERE experiment_id = cuts.experiment_id AND feedback_window_ms = cuts.feedback_window_ms AND valid_from > $1
-        OFFSET 0
-      ) s LIMIT ${2 * MOST_DUE}
-  ) s
+  SELECT DISTINCT experiment_id, subject FROM entries
+), behind AS MATERIALIZED (
+  SELECT (SELECT count(*) FROM entries) = ${MOST_READ} OR (SELECT count(*) FROM found) > ${MOST_DUE} AS behind
 ), due AS MATERIALIZED (
-  SELECT experiment_id, subject, ARRAY[$3::bigint] AS windows FROM found WHERE (SELECT count(*) FROM found) <= ${MOST_DUE}
+  SELECT experiment_id, subject, ARRAY[$3::bigint] AS windows FROM found WHERE NOT (SELECT behind FROM behind)
 ), ${subjectsAt(terms, { asOf: '$1::timestamptz', parameter })}, ${MOVED_SUMS}
-SELECT experiment_id, arm, (SELECT count(*) FROM found) > ${MOST_DUE} AS behind,
+SELECT experiment_id, arm, (SELECT behind FROM behind) AS behind,
        ${SUMS.map((name) => `sum(${quoted(name)}) AS ${quoted(name)}`).join(', ')}
   FROM (
     SELECT sums.experiment_id, sums.arm, ${SUMS.map((name) => `sums.${quoted(name)}`).join(', ')}

@@ -373,6 +373,34 @@ describe('the sums of an experiment', () => {
     expect((await readArms(db, cutAt(experimentId, new Date(), 0))).champion).toMatchObject({ E: 32, n: 32 });
   });
 
+  it('count somebody once of whom much changed, however many changes there are of however few', async () => {
+    const { model, experimentId } = await liveExperiment();
+    const note = (count: number, of: number) =>
+      db.pool.query(
+        `INSERT INTO outcome_changes (experiment_id, subject)
+         SELECT $1, encode(sha256((n % $3::int)::text::bytea), 'hex') FROM generate_series(1, $2::int) n`,
+        [experimentId, count, of],
+      );
+    await note(45_000, 30);
+    await insertExposures(db, [{ experimentId, subject: subjectOf('a'), arm: 'champion', exposedAt: at(1) }]);
+    await insertInteractions(db, [
+      { model, experimentId, arm: 'champion', subject: subjectOf('a'), askedAt: at(2), assignedVersion: 1 },
+    ]);
+    await expectAlike(experimentId, at(60), 0);
+    expect(await foldOutcomes(db, { asOf: at(60) })).toEqual({ subjects: 31, done: true });
+    expect(await noted(experimentId)).toBe(0);
+    await expectAlike(experimentId, at(60), 0);
+
+    // More than one statement takes.
+    await note(30_000, 6_000);
+    expect(await foldOutcomes(db, { asOf: at(60) })).toEqual({ subjects: 6_000, done: true });
+    expect(await noted(experimentId)).toBe(0);
+    await expectAlike(experimentId, at(60), 0);
+    // Too many to be read: the rows say it as well.
+    await note(200_000, 30);
+    expect((await readArms(db, cutAt(experimentId, at(60), 0))).from).toBe('rows');
+  });
+
   it('give way to the rows after the end, with other terms, and while very much is still to be counted', async () => {
     const { model, experimentId } = await liveExperiment();
     await insertExposures(db, [{ experimentId, subject: subjectOf('a'), arm: 'champion', exposedAt: at(1) }]);
