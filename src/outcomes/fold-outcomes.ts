@@ -43,7 +43,7 @@ WITH cuts AS MATERIALIZED (
       SELECT experiment_id, id, subject FROM outcome_changes WHERE experiment_id = cuts.experiment_id ORDER BY id LIMIT ${READ}
     ) n LIMIT ${READ}
 ), changed AS MATERIALIZED (
-  SELECT experiment_id, subject, windows FROM noted GROUP BY experiment_id, subject, windows LIMIT ${BATCH}
+  SELECT experiment_id, subject, windows, array_agg(id) AS ids FROM noted GROUP BY experiment_id, subject, windows LIMIT ${BATCH}
 ), ripe AS MATERIALIZED (
   SELECT s.*, cuts.windows
     FROM cuts CROSS JOIN LATERAL unnest(cuts.windows) w (feedback_window_ms) CROSS JOIN LATERAL (
@@ -54,9 +54,8 @@ WITH cuts AS MATERIALIZED (
 ), due AS MATERIALIZED (
   SELECT experiment_id, subject, windows FROM changed UNION SELECT experiment_id, subject, windows FROM ripe
 ), ${subjectsAt(terms, { asOf: '$1::timestamptz', parameter })}, ${MOVED_SUMS}, drained AS (
-  DELETE FROM outcome_changes n USING noted, changed
-   WHERE n.experiment_id = noted.experiment_id AND n.id = noted.id
-     AND noted.experiment_id = changed.experiment_id AND noted.subject = changed.subject
+  DELETE FROM outcome_changes n USING changed, unnest(changed.ids) ids (id)
+   WHERE n.experiment_id = changed.experiment_id AND n.id = ids.id
 ), stored AS (
   INSERT INTO outcome_subjects AS s (experiment_id, feedback_window_ms, subject, arm, crossed, e, m, x, requests, errors,
                                      second_requests, second_errors, valid_from, valid_until)

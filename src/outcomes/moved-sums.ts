@@ -26,9 +26,9 @@ export function quoted(name: string): string {
  */
 export const MOVED_SUMS = `kept AS MATERIALIZED (
   SELECT s.*
-    FROM due CROSS JOIN LATERAL (
+    FROM due CROSS JOIN LATERAL unnest(due.windows) w (feedback_window_ms) CROSS JOIN LATERAL (
       SELECT * FROM outcome_subjects
-       WHERE experiment_id = due.experiment_id AND subject = due.subject AND feedback_window_ms = ANY(due.windows) OFFSET 0
+       WHERE experiment_id = due.experiment_id AND subject = due.subject AND feedback_window_ms = w.feedback_window_ms OFFSET 0
     ) s
 ), moved AS (
   SELECT s.experiment_id, s.feedback_window_ms, arms.arm,

@@ -39,7 +39,7 @@ WITH cuts AS MATERIALIZED (
          AND valid_until < 'infinity' AND valid_until <= $1
       UNION ALL
       SELECT experiment_id, subject FROM outcome_subjects
-       WHERE experiment_id = cuts.experiment_id AND feedback_window_ms = cuts.feedback_window_ms AND valid_from > $1
+       WHERE experiment_id = cuts.experiment_id AND - feedback_window_ms = - cuts.feedback_window_ms AND valid_from > $1
       OFFSET 0
     ) s LIMIT ${MOST_READ}
 ), found AS MATERIALIZED (

@@ -401,6 +401,37 @@ describe('the sums of an experiment', () => {
     expect((await readArms(db, cutAt(experimentId, at(60), 0))).from).toBe('rows');
   });
 
+  it('are moved by looking up each subject alone, also in a table of which Postgres knows nothing yet', async () => {
+    const { experimentId } = await liveExperiment();
+    const note = () =>
+      db.pool.query(
+        `INSERT INTO outcome_changes (experiment_id, subject)
+         SELECT $1, encode(sha256(n::text::bytea), 'hex') FROM generate_series(1, 500) n`,
+        [experimentId],
+      );
+    await db.pool.query(
+      `INSERT INTO exposures (experiment_id, subject, arm, version, exposed_at)
+       SELECT $1, encode(sha256(n::text::bytea), 'hex'), 'champion', 1, $2 FROM generate_series(1, 500) n`,
+      [experimentId, at(1)],
+    );
+    await foldOutcomes(db, { asOf: at(60) });
+    const uses = async () => {
+      // What a connection has counted comes when it is idle for a moment.
+      await Promise.all(Array.from({ length: 4 }, () => db.pool.query('SELECT pg_stat_force_next_flush()')));
+      const { rows } = await db.pool.query<{ name: string; read: number }>(
+        `SELECT indexrelname AS name, idx_tup_read::int AS read FROM pg_stat_user_indexes WHERE relname = 'outcome_subjects'`,
+      );
+      return Object.fromEntries(rows.map(({ name, read }) => [name, read]));
+    };
+    const before = await uses();
+    await note();
+    await foldOutcomes(db, { asOf: at(60) });
+    await expect
+      .poll(async () => (await uses()).outcome_subjects_pkey)
+      .toBeGreaterThanOrEqual(before.outcome_subjects_pkey! + 1_000);
+    expect((await uses()).outcome_subjects_by_valid_from).toBe(before.outcome_subjects_by_valid_from);
+  });
+
   it('give way to the rows after the end, with other terms, and while very much is still to be counted', async () => {
     const { model, experimentId } = await liveExperiment();
     await insertExposures(db, [{ experimentId, subject: subjectOf('a'), arm: 'champion', exposedAt: at(1) }]);
