@@ -70,6 +70,7 @@ module.exports = {
       `${STAGES}/`,
       [
         `${STAGES}/`,
+        'background/',
         'db/',
         'state/',
         'artifacts/',
@@ -132,7 +133,7 @@ module.exports = {
     ),
     only(
       'foundations-stand-alone',
-      '(db|state|artifacts|policy|redaction|telemetry|access|errors\\.ts$|config\\.ts$)',
+      '(background|db|state|artifacts|policy|redaction|telemetry|access|errors\\.ts$|config\\.ts$)',
       [
         'db/',
         'state/',

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { type Passes, runPasses } from '../background/index.js';
 import type { Db } from '../db/index.js';
 import { errorDetail } from '../errors.js';
 import type { Pruned } from '../retention/index.js';
@@ -7,10 +8,7 @@ import { ensureMonths } from './ensure-months.js';
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
 
-export interface Housekeeping {
-  /** Ends it after what is under way. */
-  stop(): Promise<void>;
-}
+export type Housekeeping = Pick<Passes<void>, 'stop'>;
 
 /**
  * Makes the coming months' partitions and drops adapters that retention lets go, at the start and once a day; an hour later
@@ -21,25 +19,24 @@ export function startHousekeeping(
   logger: Pick<Logger, 'info' | 'warn'>,
   options: { everyMs?: number; afterFailureMs?: number; prune?: () => Promise<Pruned> } = {},
 ): Housekeeping {
-  let timer: NodeJS.Timeout | undefined;
-  let stopped = false;
+  const { everyMs = DAY, afterFailureMs = HOUR, prune } = options;
 
-  async function pass(): Promise<number> {
+  /** Whether the months are there. */
+  async function makeMonths(): Promise<boolean> {
     try {
       const { made, tooLarge } = await ensureMonths(db);
       if (made.length > 0) logger.info({ made }, 'months made');
       if (tooLarge.length > 0)
         logger.warn({ months: tooLarge }, 'months wait in the default partition: see docs/scale.md');
-      return options.everyMs ?? DAY;
+      return true;
     } catch (error) {
       logger.warn({ detail: errorDetail(error) }, 'months not made; again later');
-      return options.afterFailureMs ?? HOUR;
+      return false;
     }
   }
-  async function pruneOnce(): Promise<void> {
-    if (options.prune === undefined) return;
+  async function dropAdapters(): Promise<void> {
     try {
-      const { dropped, swept, failed } = await options.prune();
+      const { dropped = [], swept = [], failed = [] } = (await prune?.()) ?? {};
       const names = dropped.map(({ model, version }) => `${model}@${version}`);
       if (names.length + swept.length > 0) logger.info({ dropped: names, swept }, 'adapters dropped');
       if (failed.length > 0) logger.warn({ failed }, 'adapters not dropped; again tomorrow');
@@ -47,21 +44,16 @@ export function startHousekeeping(
       logger.warn({ detail: errorDetail(error) }, 'adapters not looked at; again tomorrow');
     }
   }
-  let current: Promise<void>;
-  function run(): void {
-    current = pass().then(async (wait) => {
-      if (!stopped) await pruneOnce();
-      if (stopped) return;
-      timer = setTimeout(run, wait);
-      timer.unref();
-    });
-  }
-  run();
-  return {
-    async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      await current;
+  return runPasses(
+    async (stopping) => {
+      const made = await makeMonths();
+      if (!stopping.aborted) await dropAdapters();
+      return made;
     },
-  };
+    {
+      everyMs: (made) => (made === false ? afterFailureMs : everyMs),
+      atOnce: true,
+      onFailure: (error) => logger.warn({ detail: errorDetail(error) }, 'housekeeping failed; again later'),
+    },
+  );
 }

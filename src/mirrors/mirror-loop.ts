@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
+import { competeForLeadership, type Passes, runPasses } from '../background/index.js';
 import type { Db } from '../db/index.js';
 import { errorDetail } from '../errors.js';
-import { competeForLeadership } from '../monitoring/index.js';
 import { type Policy, parsePolicy } from '../policy/index.js';
 import { type Delivered, deliverDue } from './deliver.js';
 import { deriveEvents, type ParkedCycle } from './derive-events.js';
@@ -29,12 +29,8 @@ export interface MirrorPass {
   deliveries: Delivered[];
 }
 
-export interface MirrorLoop {
-  /** One pass, now; waits for a pass that is under way. Rejects when Postgres cannot be asked. */
-  pass(): Promise<MirrorPass>;
-  /** Ends the loop; what is being sent is cut off and sent again by the next one. */
-  stop(): Promise<void>;
-}
+/** A pass rejects when Postgres cannot be asked; stopping cuts off what is being sent, and the next loop sends it again. */
+export type MirrorLoop = Passes<MirrorPass>;
 
 /**
  * Tells the mirrors of all models what happened, on one server at a time. Everything it knows is stored: a process that
@@ -43,12 +39,9 @@ export interface MirrorLoop {
 export function startMirrors(deps: MirrorDeps): MirrorLoop {
   const { db, logger, clock = () => new Date(), parkedEveryMs = 30_000 } = deps;
   const leadership = competeForLeadership(db.url, 'mirrors');
-  const stopping = new AbortController();
-  let queue: Promise<unknown> = Promise.resolve();
-  let timer: NodeJS.Timeout | undefined;
   let askedParked = Number.NEGATIVE_INFINITY;
 
-  async function passOnce(): Promise<MirrorPass> {
+  async function passOnce(stopping: AbortSignal): Promise<MirrorPass> {
     const result: MirrorPass = { leader: await leadership.check(), events: 0, deliveries: [] };
     if (!result.leader) return result;
     const policies = await readMirrored(db);
@@ -66,13 +59,12 @@ export function startMirrors(deps: MirrorDeps): MirrorLoop {
     }
     // Each mirror for itself: one that does not answer must not hold the others up.
     const groups = policies.flatMap((policy) => [...mirrorsOf(policy).keys()].map((mirror) => ({ policy, mirror })));
-    const done = await Promise.all(groups.map(({ policy, mirror }) => deliver(policy, mirror)));
+    const done = await Promise.all(groups.map(({ policy, mirror }) => deliver(policy, mirror, stopping)));
     result.deliveries = done.flat();
     return result;
   }
 
-  async function deliver(policy: Policy, mirror: string): Promise<Delivered[]> {
-    const { signal } = stopping;
+  async function deliver(policy: Policy, mirror: string, signal: AbortSignal): Promise<Delivered[]> {
     const done = await deliverDue({ db, secrets: deps.secrets, clock, signal }, policy, mirror);
     for (const { event, error, state } of done) {
       if (error !== null && !signal.aborted)
@@ -90,29 +82,14 @@ export function startMirrors(deps: MirrorDeps): MirrorLoop {
     });
   }
 
-  function pass(): Promise<MirrorPass> {
-    const next = queue.then(passOnce);
-    queue = next.catch(() => undefined);
-    return next;
-  }
-
-  function schedule(): void {
-    if (stopping.signal.aborted) return;
-    timer = setTimeout(() => {
-      pass()
-        .catch((error: unknown) => logger.warn({ detail: errorDetail(error) }, 'mirror pass failed'))
-        .finally(schedule);
-    }, deps.intervalMs);
-    timer.unref();
-  }
-  schedule();
-
+  const passes = runPasses(passOnce, {
+    everyMs: deps.intervalMs,
+    onFailure: (error) => logger.warn({ detail: errorDetail(error) }, 'mirror pass failed'),
+  });
   return {
-    pass,
+    pass: passes.pass,
     async stop() {
-      stopping.abort();
-      clearTimeout(timer);
-      await queue;
+      await passes.stop();
       await leadership.resign();
     },
   };

@@ -1,4 +1,3 @@
-export { competeForLeadership } from './leadership.js';
 export { type OutcomeUpkeep, startOutcomeUpkeep, type UpkeepResult } from './outcome-upkeep.js';
 export type { Halt } from './pending-halts.js';
 export type { Judged } from './stop-experiment.js';

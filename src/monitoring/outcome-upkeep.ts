@@ -1,4 +1,5 @@
 import { Counter, type Registry } from 'prom-client';
+import { type Passes, runPasses } from '../background/index.js';
 import type { Db } from '../db/index.js';
 import { errorDetail } from '../errors.js';
 import { type ReconciledCut, reconcileOutcomes } from '../experiments/index.js';
@@ -16,12 +17,7 @@ export interface UpkeepResult {
   wrong: string[];
 }
 
-export interface OutcomeUpkeep {
-  /** One pass, now; waits for one that is under way. */
-  pass(): Promise<UpkeepResult>;
-  /** Ends it after what is under way. */
-  stop(): Promise<void>;
-}
+export type OutcomeUpkeep = Passes<UpkeepResult>;
 
 const ENDED = `
 SELECT DISTINCT c.experiment_id AS id FROM outcome_cuts c
@@ -64,11 +60,8 @@ export function startOutcomeUpkeep(
     help: 'Experiments whose sums of outcomes were compared with a recount',
     registers: [registry],
   });
-  let stopped = false;
-  let timer: NodeJS.Timeout | undefined;
-  let queue: Promise<unknown> = Promise.resolve();
 
-  async function passOnce(): Promise<UpkeepResult> {
+  async function passOnce(stopping: AbortSignal): Promise<UpkeepResult> {
     const result: UpkeepResult = { dropped: [], reconciled: [], wrong: [] };
     const { rows: ended } = await db.pool.query<{ id: string }>(ENDED);
     for (const { id } of ended) {
@@ -77,7 +70,7 @@ export function startOutcomeUpkeep(
     }
     const { rows: due } = await db.pool.query<{ id: string }>(DUE, [reconcileEveryMs]);
     for (const { id } of due) {
-      if (stopped) break;
+      if (stopping.aborted) break;
       const { rowCount } = await db.pool.query(CLAIM, [reconcileEveryMs, id]);
       if (rowCount === 0) continue;
       const cuts = await reconcileOutcomes(db, id);
@@ -94,31 +87,10 @@ export function startOutcomeUpkeep(
     return result;
   }
 
-  function pass(): Promise<UpkeepResult> {
-    const next = queue.then(passOnce);
-    queue = next.catch(() => undefined);
-    return next;
-  }
-  function run(): void {
-    pass()
-      .catch((error: unknown) =>
-        logger.warn({ detail: errorDetail(error) }, 'sums of outcomes not looked after; again later'),
-      )
-      .finally(() => {
-        if (stopped) return;
-        timer = setTimeout(run, everyMs);
-        timer.unref();
-      });
-  }
-  run();
-  return {
-    pass,
-    async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      await queue;
-    },
-  };
+  return runPasses(passOnce, {
+    ...{ everyMs, atOnce: true },
+    onFailure: (error) => logger.warn({ detail: errorDetail(error) }, 'sums of outcomes not looked after; again later'),
+  });
 }
 
 function facts({ feedbackWindowMs, sums, rows }: ReconciledCut): object {

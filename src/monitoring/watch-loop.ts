@@ -1,3 +1,4 @@
+import { competeForLeadership, type Passes, runPasses } from '../background/index.js';
 import type { Db } from '../db/index.js';
 import { errorDetail } from '../errors.js';
 import {
@@ -7,7 +8,6 @@ import {
   readLiveCuts,
   readLiveExperiments,
 } from '../experiments/index.js';
-import { competeForLeadership } from './leadership.js';
 import { type Halt, readPendingHalts } from './pending-halts.js';
 import { type Judged, stopIfHarmful } from './stop-experiment.js';
 
@@ -38,12 +38,8 @@ export interface PassResult {
   failed: string[];
 }
 
-export interface WatchLoop {
-  /** One pass, now; waits for a pass that is under way. Rejects when Postgres cannot be asked. */
-  pass(): Promise<PassResult>;
-  /** Ends the loop after the pass that is under way, and gives leadership up. */
-  stop(): Promise<void>;
-}
+/** A pass rejects when Postgres cannot be asked; stopping gives leadership up. */
+export type WatchLoop = Passes<PassResult>;
 
 /**
  * Watches all live experiments, on one server at a time. A pass acts on the route first and tells Temporal second, so that
@@ -53,9 +49,6 @@ export function startWatchLoop({ db, intervalMs, tellCycle, clock = () => new Da
   const leadership = competeForLeadership(db.url);
   // Temporal keeps what it accepted. This only avoids repeating a halt every ten seconds until the cycle has ended.
   const accepted = new Set<string>();
-  let queue: Promise<unknown> = Promise.resolve();
-  let timer: NodeJS.Timeout | undefined;
-  let stopped = false;
   let led = false;
 
   async function passOnce(): Promise<PassResult> {
@@ -121,29 +114,14 @@ export function startWatchLoop({ db, intervalMs, tellCycle, clock = () => new Da
     );
   }
 
-  function pass(): Promise<PassResult> {
-    const next = queue.then(passOnce);
-    queue = next.catch(() => undefined);
-    return next;
-  }
-
-  function schedule(): void {
-    if (stopped) return;
-    timer = setTimeout(() => {
-      pass()
-        .catch((error: unknown) => logger.error({ detail: errorDetail(error) }, 'watch pass failed'))
-        .finally(schedule);
-    }, intervalMs);
-    timer.unref();
-  }
-  schedule();
-
+  const passes = runPasses(passOnce, {
+    everyMs: intervalMs,
+    onFailure: (error) => logger.error({ detail: errorDetail(error) }, 'watch pass failed'),
+  });
   return {
-    pass,
+    pass: passes.pass,
     async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      await queue;
+      await passes.stop();
       await leadership.resign();
     },
   };

@@ -1,0 +1,2 @@
+export { competeForLeadership } from './leadership.js';
+export { type Passes, runPasses } from './run-passes.js';
