@@ -72,7 +72,7 @@ interface End {
   why: string;
   response: CapturedInteraction['response'];
   /** Of a response that is text. */
-  usage?: NonNullable<CapturedInteraction['usage']>;
+  usage?: CapturedInteraction['usage'];
   /** The response as an object, where there is one; for the span. */
   json: Record<string, unknown> | null;
   bytes: number;
@@ -101,19 +101,24 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
     try {
       // Now, not before what was waited for: no request may be answered from a route that was left before it chose.
       const route = await parts.routeFor(request, call.maySee);
-      const asked = { startedAt, call, request, route, subject, session, attempt, learnsFrom, tags: {} };
-      const choice = choose(asked);
+      const choice = choose(request, route, subject, session, learnsFrom);
       parts.expose(choice, subject, askedAt);
       // An attempt that is answered from memory asks nobody.
       const span = attempt.answered === undefined ? startSpan(parts.tracing, call, request, askedAt) : undefined;
-      return { ...asked, choice, span };
+      return { startedAt, call, request, route, subject, session, choice, attempt, learnsFrom, tags: {}, span };
     } catch (error) {
       attempt.end(undefined);
       throw error;
     }
   }
 
-  function choose({ request, route, subject, session, learnsFrom }: Omit<Asked, 'choice' | 'span'>): Choice {
+  function choose(
+    request: ModelRequest,
+    route: FollowedRoute,
+    subject: string | null,
+    session: string | null,
+    learnsFrom: boolean,
+  ): Choice {
     const { model, pinned: version, body } = request;
     if (version === undefined) {
       if (!learnsFrom) return chooseVersion(route, null, 'challenger');
@@ -133,13 +138,9 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
   async function ask(asked: Asked): Promise<{ version: number; result: UpstreamResult }> {
     const { call, request, route, choice } = asked;
     const { text, stream, model, pinned } = request;
-    const question = {
-      endpoint: call.endpoint,
-      text,
-      stream,
-      headers: { ...passedOn(call), ...asked.span?.headers },
-      client: call.client,
-    };
+    const headers = passedOn(call);
+    if (asked.span !== undefined) Object.assign(headers, asked.span.headers);
+    const question = { endpoint: call.endpoint, text, stream, headers, client: call.client };
     const last = pinned !== undefined || choice.version === route.champion;
     const result = await upstreams.ask(model, choice.version, question, last);
     if (last || !isFailure(result)) return { version: choice.version, result };
@@ -186,7 +187,7 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
         status,
         request: hidden === request.body ? request.text : hidden,
         response,
-        ...(usage === undefined ? {} : { usage }),
+        usage,
         latencyMs,
         tags,
         attempt: number,
@@ -228,8 +229,8 @@ export function answerCalls(parts: AnswerParts): (call: ModelCall) => Promise<Mo
       });
       return { status: result.status, headers: { ...result.headers, ...headers }, body };
     }
-    const { body, ...end } = endOf(asked, result);
-    settle(asked, { version, why: whyNot(result), ...end });
+    const { body, end } = endOf(asked, version, result);
+    settle(asked, end);
     const whole = answerOf(result, body, headers);
     attempt.end(whole.status < 400 ? whole : undefined);
     return whole;
@@ -253,25 +254,23 @@ type WholeResult = Exclude<UpstreamResult, { kind: 'stream' }>;
 /** What is captured of an answer in one piece, and the body that the client gets. */
 function endOf(
   { attempt: { id }, learnsFrom }: Asked,
+  version: number,
   result: WholeResult,
-): Pick<End, 'status' | 'response' | 'usage' | 'json' | 'bytes'> & { body: string } {
+): { end: End; body: string } {
+  const why = whyNot(result);
   if (result.kind !== 'answer') {
     const status = result.kind === 'gone' ? 'incomplete' : 'failed';
-    return { status, response: null, json: null, bytes: 0, body: JSON.stringify(toOpenAiError(failed(result))) };
+    const body = JSON.stringify(toOpenAiError(failed(result)));
+    return { end: { version, status, why, response: null, json: null, bytes: 0 }, body };
   }
   const { json, text } = result;
+  const bytes = text.length;
   if (result.status >= 400 || json === null)
-    return { status: 'failed', response: json, json, bytes: text.length, body: text };
-  if (!learnsFrom) return { status: 'complete', response: null, json, bytes: text.length, body: text };
+    return { end: { version, status: 'failed', why, response: json, json, bytes }, body: text };
+  if (!learnsFrom) return { end: { version, status: 'complete', why, response: null, json, bytes }, body: text };
   const body = spliceMember(text, 'id', id);
-  return {
-    status: 'complete',
-    response: withUpstreamId(body, json.id),
-    usage: usageOf(json),
-    json,
-    bytes: text.length,
-    body,
-  };
+  const response = withUpstreamId(body, json.id);
+  return { end: { version, status: 'complete', why, response, usage: usageOf(json), json, bytes }, body };
 }
 
 /** The answer as it is stored: with our id, and with the upstream's behind everything else. */

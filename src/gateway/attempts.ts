@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { UnderstudyError } from '../errors.js';
 import { headerOf, type ModelAnswer, type ModelCall } from './model-call.js';
+import { Recent } from './recent.js';
 
 /** One request of a user, however often the client sends it. */
 export interface Attempt {
@@ -34,7 +35,7 @@ interface Known {
   attempts: number;
   /** When it is forgotten. */
   until: number;
-  /** Digest of the body, where it is not in the key. */
+  /** Digest of the body, where it is not in what it is found by. */
   body: string;
   /** The attempt under way, where others under its key wait for it. */
   pending: Promise<void> | undefined;
@@ -59,32 +60,25 @@ const ALL_ANSWERS = 32 * 1_024 * 1_024;
  * @param clock milliseconds
  */
 export function createAttempts(clock: () => number = () => performance.now(), kept = KEPT): Attempts {
-  /** In order of arrival. */
-  const requests = new Map<string, Known>();
   let answers = 0;
+  const bodies = new Recent<Known>({ kept, forMs: SAME_BODY_MS, clock });
+  const keys = new Recent<Known>({
+    ...{ kept, forMs: SAME_KEY_MS, clock },
+    onForgotten: ({ answer }) => {
+      answers -= sizeOf(answer);
+    },
+  });
 
-  function forget(key: string, known: Known): void {
-    requests.delete(key);
-    answers -= sizeOf(known.answer);
-  }
-
-  function find(key: string): Known | undefined {
+  function find(requests: Recent<Known>, key: string): Known | undefined {
     const known = requests.get(key);
     if (known === undefined || known.until > clock()) return known;
-    forget(key, known);
+    answers -= sizeOf(known.answer);
+    requests.delete(key);
     return undefined;
   }
 
-  function remember(key: string, body: string, { id, askedAt }: { id: string; askedAt: Date }, forMs: number): Known {
-    const earlier = requests.get(key);
-    if (earlier !== undefined) forget(key, earlier);
-    const known = { id, askedAt, attempts: 0, until: clock() + forMs, body, pending: undefined, answer: undefined };
-    requests.set(key, known);
-    for (const [oldest, entry] of requests) {
-      if (requests.size <= kept && entry.until > clock()) break;
-      forget(oldest, entry);
-    }
-    return known;
+  function make({ id, askedAt }: { id: string; askedAt: Date }, body: string, forMs: number): Known {
+    return { id, askedAt, attempts: 0, until: clock() + forMs, body, pending: undefined, answer: undefined };
   }
 
   function attempt(known: Known, end: Attempt['end']): Attempt {
@@ -101,7 +95,7 @@ export function createAttempts(clock: () => number = () => performance.now(), ke
     return attempt(known, (answer) => {
       known.pending = undefined;
       const size = sizeOf(answer);
-      if (size <= LONGEST_ANSWER && answers + size <= ALL_ANSWERS && requests.get(key) === known) {
+      if (size <= LONGEST_ANSWER && answers + size <= ALL_ANSWERS && keys.get(key) === known) {
         known.answer = answer;
         answers += size;
       }
@@ -116,19 +110,24 @@ export function createAttempts(clock: () => number = () => performance.now(), ke
         // Every request comes here. A checksum will do: it tells the requests of one minute of one subject apart, and only
         // one that says that it is a retry is looked up.
         const key = `${call.caller} ${subject ?? ''} ${call.endpoint} ${call.body.length} ${crc32(call.body)}`;
-        const known = isRetry(call) ? find(key) : undefined;
-        return attempt(known ?? remember(key, '', first(), SAME_BODY_MS), NOBODY_WAITS);
+        const known = isRetry(call) ? find(bodies, key) : undefined;
+        if (known !== undefined) return attempt(known, NOBODY_WAITS);
+        const fresh = make(first(), '', SAME_BODY_MS);
+        bodies.set(key, fresh);
+        return attempt(fresh, NOBODY_WAITS);
       }
       const body = hash('sha256', call.body, 'base64');
       const key = `${call.caller}\0${call.endpoint}\0key ${idempotencyKey.slice(0, 256)}`;
-      for (let known = find(key); known !== undefined; known = find(key)) {
+      for (let known = find(keys, key); known !== undefined; known = find(keys, key)) {
         if (known.body !== body) throw new UnderstudyError('idempotency_key_reused');
         const { id, askedAt, attempts, answer } = known;
         if (answer !== undefined) return { id, askedAt, number: attempts, answered: answer, end() {} };
         if (known.pending === undefined) return awaited(key, known);
         await known.pending;
       }
-      return awaited(key, remember(key, body, first(), SAME_KEY_MS));
+      const fresh = make(first(), body, SAME_KEY_MS);
+      keys.set(key, fresh);
+      return awaited(key, fresh);
     },
   };
 }

@@ -167,7 +167,8 @@ async function send(
   progress: Progress,
 ): Promise<UpstreamResult> {
   const { dispatcher, target, stream, client } = call;
-  const options = { ...addressOf(call.url), method: 'POST', headers: headersOf(call, apiKey), body };
+  const { origin, path } = addressOf(call.url);
+  const options = { origin, path, method: 'POST' as const, headers: headersOf(call, apiKey), body };
   for (let attempt = 1; ; attempt++) {
     if (progress.ended !== undefined) return progress.ended;
     const exchange = new Exchange(MAX_ANSWER_BYTES, stream ? isEventStream : never);

@@ -1,3 +1,5 @@
+import { Recent } from './recent.js';
+
 /** Exposures that are stored already: people come back, and only their first time counts. */
 export interface KnownExposures {
   has(key: string): boolean;
@@ -9,26 +11,9 @@ export interface KnownExposures {
  * and comes back is exposed anew.
  */
 export function openKnownExposures(limit = 50_000, forMs = 300_000): KnownExposures {
-  let newer = new Set<string>();
-  let older = new Set<string>();
-  let since = performance.now();
-
-  function age(): void {
-    const now = performance.now();
-    if (newer.size < limit && now - since < forMs) return;
-    older = now - since < 2 * forMs ? newer : new Set();
-    newer = new Set();
-    since = now;
-  }
-
+  const known = new Recent<true>({ kept: limit, forMs });
   return {
-    has(key) {
-      age();
-      return newer.has(key) || older.has(key);
-    },
-    add(key) {
-      age();
-      newer.add(key);
-    },
+    has: (key) => known.has(key),
+    add: (key) => known.set(key, true),
   };
 }

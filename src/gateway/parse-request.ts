@@ -22,14 +22,15 @@ export function parseRequest(raw: Buffer): ModelRequest {
   if (body === null || typeof body !== 'object' || Array.isArray(body)) throw invalid('the body must be a JSON object');
   const fields = body as Record<string, unknown>;
   if (typeof fields.model !== 'string' || fields.model === '') throw invalid('model must be a name');
-  const [model, pin, ...rest] = fields.model.split('@');
-  if (rest.length > 0 || (pin !== undefined && !/^[1-9]\d{0,8}$/.test(pin))) {
+  const at = fields.model.indexOf('@');
+  const pin = at === -1 ? undefined : fields.model.slice(at + 1);
+  if (pin !== undefined && !/^[1-9]\d{0,8}$/.test(pin)) {
     throw new UnderstudyError('unknown_model', { model: shortened(fields.model) });
   }
   return {
     text,
     body: fields,
-    model: shortened(model ?? ''),
+    model: shortened(at === -1 ? fields.model : fields.model.slice(0, at)),
     pinned: pin === undefined ? undefined : Number(pin),
     store: fields.store !== false,
     stream: fields.stream === true,

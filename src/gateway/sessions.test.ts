@@ -78,9 +78,9 @@ it('the start of an experiment is not waited for', () => {
 
 it('those silent for the longest time are forgotten first', () => {
   const sessions = createSessions(() => 0, 2);
-  for (const name of ['a', 'b', 'a', 'c']) sessions.versionFor(name, before, 1, MINUTE);
+  for (const name of ['a', 'b', 'c', 'a', 'd']) sessions.versionFor(name, before, 1, MINUTE);
   const after = promoted(0);
-  expect(['a', 'c', 'b'].map((name) => sessions.versionFor(name, after, 2, MINUTE))).toEqual([1, 1, 2]);
+  expect(['a', 'd', 'b'].map((name) => sessions.versionFor(name, after, 2, MINUTE))).toEqual([1, 1, 2]);
 });
 
 describe('a conversation is told by', () => {

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { Route } from '../routing/index.js';
+import { Recent } from './recent.js';
 
 /** Remembers which version a conversation talks to. */
 export interface Sessions {
@@ -7,7 +8,7 @@ export interface Sessions {
   versionFor(session: string, route: Route & { expired: boolean }, chosen: number, stickyMs: number): number;
 }
 
-/** Conversations remembered; those that were silent for the longest time are forgotten first. */
+/** Conversations remembered, up to twice as many; those that were silent for the longest time are forgotten first. */
 const KEPT = 50_000;
 
 /**
@@ -18,7 +19,7 @@ const KEPT = 50_000;
  * @param clock milliseconds since the epoch
  */
 export function createSessions(clock: () => number = Date.now, kept = KEPT): Sessions {
-  const versions = new Map<string, { version: number; at: number }>();
+  const versions = new Recent<{ version: number; at: number }>({ kept });
   return {
     versionFor(session, route, chosen, stickyMs) {
       const now = clock();
@@ -30,12 +31,12 @@ export function createSessions(clock: () => number = Date.now, kept = KEPT): Ses
         now < route.promotedAt.getTime() + stickyMs &&
         now < known.at + stickyMs &&
         isServed(route, known.version);
-      const version = stays ? known.version : chosen;
-      // Taken out first: the map is in order of last use.
-      if (known !== undefined) versions.delete(session);
-      versions.set(session, { version, at: now });
-      if (versions.size > kept) versions.delete(versions.keys().next().value as string);
-      return version;
+      if (known === undefined) versions.set(session, { version: chosen, at: now });
+      else {
+        if (!stays) known.version = chosen;
+        known.at = now;
+      }
+      return known?.version ?? chosen;
     },
   };
 }

@@ -53,7 +53,9 @@ export function openUpstreams(directory: Pick<Directory, 'model'>): Upstreams {
     if (healthy.length === 0 && !last) return CIRCUIT_OPEN;
     let result: UpstreamResult = { kind: 'failure', reason: 'misconfigured', detail: 'no address' };
     for (const url of healthy.length === 0 ? order : healthy) {
-      result = await callUpstream({ dispatcher, target, url: `${url}/${question.endpoint}`, deadline, ...question });
+      const { endpoint, text, stream, headers, client } = question;
+      const whole = `${url}/${endpoint}`;
+      result = await callUpstream({ dispatcher, target, url: whole, deadline, text, stream, headers, client });
       if (result.kind !== 'gone') circuits.record(address(url), isSound(result));
       if (!isElsewhere(result)) break;
     }

@@ -31,7 +31,7 @@ export interface CapturedInteraction {
   request: Record<string, unknown> | string;
   response: Record<string, unknown> | string | null;
   /** Token counts, of a response that is text; of an object they are read from it. */
-  usage?: { promptTokens: number | null; completionTokens: number | null };
+  usage?: { promptTokens: number | null; completionTokens: number | null } | undefined;
   latencyMs: number;
   tags: Record<string, string>;
   /** Which attempt of one logical request it was, from 1: the last one is what is kept. Absent: the only one. */
