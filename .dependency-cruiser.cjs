@@ -135,6 +135,7 @@ module.exports = {
       'foundations-stand-alone',
       '(background|db|state|artifacts|policy|redaction|telemetry|access|errors\\.ts$|config\\.ts$)',
       [
+        'background/',
         'db/',
         'state/',
         'artifacts/',
