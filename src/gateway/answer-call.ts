@@ -15,7 +15,7 @@ import { toOpenAiError } from './openai-error.js';
 import { type ModelRequest, parseRequest } from './parse-request.js';
 import { createSessions, sessionOf } from './sessions.js';
 import type { Copied } from './shadow-traffic.js';
-import { spliceMember } from './splice-json.js';
+import { spliceJson } from './splice-json.js';
 import { type AnswerStream, type StreamEnd, streamAnswer } from './stream-answer.js';
 import { openSubjects } from './subject-of-request.js';
 import { tokensUsed } from './tokens-used.js';
@@ -268,7 +268,7 @@ function endOf(
   if (result.status >= 400 || json === null)
     return { end: { version, status: 'failed', why, response: json, json, bytes }, body: text };
   if (!learnsFrom) return { end: { version, status: 'complete', why, response: null, json, bytes }, body: text };
-  const body = spliceMember(text, 'id', id);
+  const body = spliceJson(text, 'id', `"${id}"`);
   const response = withUpstreamId(body, json.id);
   return { end: { version, status: 'complete', why, response, usage: usageOf(json), json, bytes }, body };
 }

@@ -9,7 +9,11 @@ type Span = readonly [start: number, end: number];
  * @param value replaces it, as JSON.stringify writes it
  */
 export function spliceMember(text: string, name: string, value: unknown): string {
-  const json = typeof value === 'string' && PLAIN.test(value) ? `"${value}"` : JSON.stringify(value);
+  return spliceJson(text, name, JSON.stringify(value));
+}
+
+/** The same with the JSON of the value. */
+export function spliceJson(text: string, name: string, json: string): string {
   const spans = memberSpans(text, name);
   if (spans.length === 0) {
     const open = text.indexOf('{') + 1;
@@ -25,8 +29,6 @@ export function spliceMember(text: string, name: string, value: unknown): string
   return result + text.slice(from);
 }
 
-/** Names and ids, of which JSON is the same between quotes. */
-const PLAIN = /^[\w./:@-]*$/;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 
