@@ -20,4 +20,4 @@ COPY --from=build --chown=node:node /app/prisma prisma
 COPY --from=build --chown=node:node /app/setup setup
 COPY --from=build --chown=node:node /app/dist dist
 USER node
-CMD ["node", "dist/src/server.js"]
+CMD ["node", "--max-semi-space-size=32", "dist/src/server.js"]

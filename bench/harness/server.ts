@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { ROOT } from '#setup/toolchain.mjs';
-import { onFreePort } from '../../src/dev/index.js';
+import { onFreePort, SERVER_FLAGS } from '../../src/dev/index.js';
 import type { BenchContext } from './bench.js';
 
 /** Our server as it is deployed: `dist/src/server.js`, a process of its own. */
@@ -35,7 +35,7 @@ export async function startServer(
     const child = await supervisor.spawn(
       name,
       process.execPath,
-      [...profile, '--enable-source-maps', path.join(ROOT, 'dist', 'src', 'server.js')],
+      [...profile, ...SERVER_FLAGS, '--enable-source-maps', path.join(ROOT, 'dist', 'src', 'server.js')],
       {
         logFile: path.join(folder, 'logs', `${name}.log`),
         env: {

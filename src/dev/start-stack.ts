@@ -6,6 +6,7 @@ import { migrate } from '../db/index.js';
 import { startEmbeddedPostgres } from './embedded-postgres.js';
 import { onFreePort } from './free-port.js';
 import { startReferenceTrainer } from './reference-trainer.js';
+import { SERVER_FLAGS } from './server-flags.js';
 import type { Supervisor } from './supervisor.js';
 import { startTemporalDevServer } from './temporal-dev-server.js';
 
@@ -99,7 +100,8 @@ export async function startStack(supervisor: Supervisor, options: StackOptions):
   const server = () =>
     onFreePort(options.port ?? 8080, async (port) => {
       const url = `http://127.0.0.1:${port}`;
-      await supervisor.spawn('server', process.execPath, ['--enable-source-maps', program('server')], {
+      const args = [...SERVER_FLAGS, '--enable-source-maps', program('server')];
+      await supervisor.spawn('server', process.execPath, args, {
         logFile: log('server'),
         env: { ...env, UNDERSTUDY_PORT: String(port) },
         ready: () => answersOk(`${url}/readyz`),

