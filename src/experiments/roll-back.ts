@@ -46,7 +46,7 @@ export async function planRollback(
 /**
  * Makes an earlier version champion: `toVersion`, or the route's `previous`. A version that is not loaded is loaded first;
  * a live experiment ends with it. The version takes the `previous` along that it had when it was last champion, so that a
- * second rollback goes further back. The same request id again answers the first rollback. Needs Postgres, not Temporal.
+ * second rollback goes further back. The same request id again answers the first rollback, also one that found the version in charge. Needs Postgres, not Temporal.
  * Throws what `planRollback` throws, and what serving throws for a version that the route does not keep loaded.
  */
 export async function rollBack(
@@ -57,6 +57,8 @@ export async function rollBack(
   const { model, requestId } = input;
   const repeated = await findRouteChange(db, model, requestId);
   if (repeated !== null) return answerEarlier(db, repeated, input.toVersion);
+  const unmoved = await db.prisma.unmovedRequest.findUnique({ where: { model_requestId: { model, requestId } } });
+  if (unmoved !== null) return answerUnmoved(unmoved, input.toVersion);
   // Where to is settled once: a rollback that loses a race against another one must not go back two versions.
   const { toVersion } = await planRollback(db, input);
   const { champion, previous, challenger } = await readRoute(db, model);
@@ -89,7 +91,9 @@ async function moveBack(
     if (fromVersion === toVersion && experiment === null) {
       const twin = await findRouteChange(db, model, requestId);
       if (twin !== null) return answerEarlier(db, twin, input.toVersion);
-      return { epoch: route.epoch, fromVersion, toVersion, cycleWorkflowId: null, candidate: null };
+      const found = { model, requestId, version: toVersion, epoch: route.epoch };
+      await db.prisma.unmovedRequest.createMany({ data: found, skipDuplicates: true });
+      return answerUnmoved(found, input.toVersion);
     }
     const before = await previousWhenChampion(db, model, toVersion);
     const previous = previousOf(route, toVersion, before);
@@ -143,6 +147,16 @@ async function answerEarlier(db: Db, change: RouteChangeRecord, toVersion: numbe
     toVersion: after.champion,
     ...(await cycleOf(db, experiment)),
   };
+}
+
+/** The version was in charge, and nothing moved. */
+function answerUnmoved(
+  { model, requestId, version, epoch }: { model: string; requestId: string; version: number; epoch: number },
+  toVersion: number | undefined,
+): RolledBack {
+  if (toVersion !== undefined && toVersion !== version)
+    throw new UnderstudyError('request_id_reused', { request_id: requestId, model });
+  return { epoch, fromVersion: version, toVersion: version, cycleWorkflowId: null, candidate: null };
 }
 
 /** Outside an experiment a person decides: there is nothing that was counted. */

@@ -102,6 +102,20 @@ describe('rollBack', () => {
     expect((await readRoute(db, model)).epoch).toBe(5);
   });
 
+  it('answers the same request alike also when the version was in charge, and somebody has moved the route since', async () => {
+    const model = await threeChampions();
+    const ask = () => rollBack(deps, { ...by(model, 'r1'), toVersion: 3 });
+    const first = await ask();
+    expect(first).toEqual({ epoch: 3, fromVersion: 3, toVersion: 3, cycleWorkflowId: null, candidate: null });
+    await rollBack(deps, by(model, 'r2'));
+    expect(await ask()).toEqual(first);
+    expect(await readRoute(db, model)).toMatchObject({ champion: 2, epoch: 4 });
+    await expect(rollBack(deps, { ...by(model, 'r1'), toVersion: 1 })).rejects.toMatchObject({
+      code: 'request_id_reused',
+    });
+    expect(await rollBack(deps, { ...by(model, 'r3'), toVersion: 3 })).toMatchObject({ epoch: 5 });
+  });
+
   it('moves once when the same request comes ten times at once', async () => {
     const model = await threeChampions();
     const answers = await Promise.all(Array.from({ length: 10 }, () => rollBack(deps, by(model, 'r1'))));
