@@ -33,8 +33,15 @@ export const bench: Bench = {
     const client = new Client({ connection });
     const pid = () => context.supervisor.running().find(({ name }) => name === 'temporal')?.pid;
 
-    const first = await oneCycle(context, client, temporal.address);
+    const taskQueue = TASK_QUEUE;
+    const first = await historyOf(context, client, temporal.address, OURS, {
+      ...{ workflowId: cycleWorkflowId('first'), workflow: RETRAINING_CYCLE, args: [{ model: 'first' }] },
+      check: ({ outcome }) => outcome === 'promoted',
+    });
     const steps = stepsOf(first);
+    const bareFirst = await historyOf(context, client, temporal.address, bare, {
+      ...{ workflowId: 'bare-first', workflow: 'bareWorkflow', args: [steps] },
+    });
     const run =
       (name: string, bundle: string, start: (id: string) => Promise<unknown>) => async (): Promise<Sample> => {
         const worker = await startWorker(context, temporal.address, bundle);
@@ -47,7 +54,6 @@ export const bench: Bench = {
           await worker.stop();
         }
       };
-    const taskQueue = TASK_QUEUE;
     const samples = await interleave(
       context.runs,
       {
@@ -62,18 +68,25 @@ export const bench: Bench = {
       },
       (name, index, { per_s }) => context.say(`${name}, run ${index + 1}: ${per_s!.toFixed(1)} workflows a second`),
     );
-    const replays = await replaysPerSecond(first, context.quick ? 50 : 300);
+    const count = context.quick ? 50 : 300;
+    // Our workflow goes by its id.
+    const replays = await replaysPerSecond(first, cycleWorkflowId('first'), OURS, count);
+    const bareReplays = await replaysPerSecond(bareFirst, 'bare-first', bare, count);
     const [ours, theirs] = [medians(samples.understudy), medians(samples['bare-workflow'])];
     return {
       figures: {
         ...ours,
         replays_per_second: replays,
+        bare_replays_per_second: bareReplays,
         events: first.events?.length ?? 0,
         activities: steps.length,
         local_activities: steps.filter((step) => step === 'local').length,
       },
-      ratios: { 'bare-workflow': ours.per_s! / theirs.per_s! },
-      peers: { 'bare-workflow': { version: `Temporal SDK, the same server and worker`, figure: theirs.per_s! } },
+      ratios: { 'bare-workflow': ours.per_s! / theirs.per_s!, 'bare-workflow-replays': replays / bareReplays },
+      peers: {
+        'bare-workflow': { version: 'Temporal SDK, the same server and worker', figure: theirs.per_s! },
+        'bare-workflow-replays': { version: 'Temporal SDK', figure: bareReplays },
+      },
       runs: context.runs,
       samples,
     };
@@ -101,15 +114,30 @@ async function many(name: string, count: number, start: (id: string) => Promise<
   await Promise.all(ids.map(start));
 }
 
-/** The history of a cycle that ended promoted. */
-async function oneCycle(context: BenchContext, client: Client, address: string): Promise<History> {
-  const worker = await startWorker(context, address, OURS);
+/** The history of one workflow that came to its end. */
+async function historyOf(
+  context: BenchContext,
+  client: Client,
+  address: string,
+  bundle: string,
+  {
+    workflow,
+    check,
+    ...start
+  }: {
+    workflow: string;
+    workflowId: string;
+    args: unknown[];
+    check?: (result: { outcome: string }) => boolean;
+  },
+): Promise<History> {
+  const worker = await startWorker(context, address, bundle);
   try {
-    const workflowId = cycleWorkflowId('first');
-    const options = { workflowId, taskQueue: TASK_QUEUE, args: [{ model: 'first' }] };
-    const outcome = (await client.workflow.execute(RETRAINING_CYCLE, options)) as { outcome: string };
-    if (outcome.outcome !== 'promoted') throw new Error(`the cycle ended ${outcome.outcome}`);
-    return await client.workflow.getHandle(workflowId).fetchHistory();
+    const result = (await client.workflow.execute(workflow, { ...start, taskQueue: TASK_QUEUE })) as {
+      outcome: string;
+    };
+    if (check?.(result) === false) throw new Error(`${workflow} ended ${result.outcome}`);
+    return await client.workflow.getHandle(start.workflowId).fetchHistory();
   } finally {
     await worker.stop();
   }
@@ -124,10 +152,15 @@ function stepsOf(history: History): Step[] {
 }
 
 /** Of one history, again and again, in one worker. */
-async function replaysPerSecond(history: History, count: number): Promise<number> {
-  const copies = Array.from({ length: count }, () => ({ workflowId: cycleWorkflowId('first'), history }));
+async function replaysPerSecond(
+  history: History,
+  workflowId: string,
+  codePath: string,
+  count: number,
+): Promise<number> {
+  const copies = Array.from({ length: count }, () => ({ workflowId, history }));
   let from: number | undefined;
-  for await (const { error } of Worker.runReplayHistories({ workflowBundle: { codePath: OURS } }, copies)) {
+  for await (const { error } of Worker.runReplayHistories({ workflowBundle: { codePath } }, copies)) {
     if (error) throw error;
     // The first one loads the workflows' code.
     from ??= performance.now();

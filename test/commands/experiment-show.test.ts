@@ -1,27 +1,16 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { ROOT } from '#setup/toolchain.mjs';
-import { createDb, type Db } from '../../src/db/index.js';
 import { showExperiment, startExperiment, takeLook } from '../../src/experiments/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
-import { fillArm, quickPolicy, seedCycle, seedModel } from '../support/experiment-data.js';
+import { useTestDatabase } from '../support/database.js';
+import { at, fillArm, quickPolicy, seedCycle, seedModel } from '../support/experiment-data.js';
 
 const CLI = path.join(ROOT, 'dist', 'src', 'cli.js');
-const START = Date.parse('2026-11-20T12:00:00Z');
-const at = (seconds: number) => new Date(START + seconds * 1_000);
 
-let database: TestDatabase;
-let db: Db;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = createDb(database.url);
-});
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
+const database = await useTestDatabase();
+const { db } = database;
 
 function understudy(...args: string[]) {
   const env = { ...process.env, DATABASE_URL: database.url, UNDERSTUDY_SUBJECT_KEY: 'a key of the tests, long enough' };

@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createDb, type Db } from '../../src/db/index.js';
+import { expect, it } from 'vitest';
 import {
   extendExperiment,
   promote,
@@ -9,22 +8,11 @@ import {
   verifyExperiments,
 } from '../../src/experiments/index.js';
 import { readRoute, verifyChain } from '../../src/routing/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
-import { fillArm, quickPolicy, routeChanges, seedCycle, seedModel, subjectOf } from '../support/experiment-data.js';
+import { useTestDatabase } from '../support/database.js';
+import { at, fillArm, quickPolicy, routeChanges, seedCycle, seedModel, subjectOf } from '../support/experiment-data.js';
 
-let database: TestDatabase;
-let db: Db;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = createDb(database.url);
-});
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
-
-const START = Date.parse('2026-11-20T12:00:00Z');
-const at = (seconds: number) => new Date(START + seconds * 1_000);
+const database = await useTestDatabase();
+const { db } = database;
 
 /** A bandit with looks after 60, 120 and 180 s. */
 async function started() {

@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDb, type Db } from '../../src/db/index.js';
+import { describe, expect, it } from 'vitest';
 import { exploreEffect, startExperiment, takeLook } from '../../src/experiments/index.js';
 import type { PolicyDocument } from '../../src/policy/index.js';
 import { compareComposites, cuped, noveltySlice, type SubjectMetrics, sumMetrics } from '../../src/stats/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { useTestDatabase } from '../support/database.js';
 import {
+  at,
   insertExposures,
   insertFeedback,
   insertInteractions,
@@ -17,19 +17,9 @@ import {
   uuid7,
 } from '../support/experiment-data.js';
 
-let database: TestDatabase;
-let db: Db;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = createDb(database.url);
-});
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
+const database = await useTestDatabase();
+const { db } = database;
 
-const START = Date.parse('2026-11-20T12:00:00Z');
-const at = (seconds: number) => new Date(START + seconds * 1_000);
 /** Something between 0 and 1 that looks like chance and never changes. */
 const noise = (i: number) => ((i * 7919 + 13) % 101) / 101;
 

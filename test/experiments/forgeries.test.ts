@@ -12,7 +12,7 @@ import {
 } from '../../src/experiments/index.js';
 import { verifyChain } from '../../src/routing/index.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
-import { fillArm, seedCycle, seedModel } from '../support/experiment-data.js';
+import { at, fillArm, seedCycle, seedModel } from '../support/experiment-data.js';
 
 let database: TestDatabase;
 let db: Db;
@@ -24,9 +24,6 @@ afterAll(async () => {
   await db.close();
   await database.drop();
 });
-
-const START = Date.parse('2026-11-20T12:00:00Z');
-const at = (seconds: number) => new Date(START + seconds * 1_000);
 
 /** An A/B test with a look in which the challenger is better. */
 async function tested(model: string, expectedEpoch: number, from: number) {
@@ -153,7 +150,8 @@ function forged({ table, column, type, path, value }: Leaf): unknown {
     if (typeof value === 'boolean') return !value;
     return typeof value === 'string' ? `${value}x` : 1;
   }
-  if (type.startsWith('timestamp')) return new Date((value === null ? START : Date.parse(String(value))) + 1_000);
+  if (type.startsWith('timestamp'))
+    return new Date((value === null ? at(0).getTime() : Date.parse(String(value))) + 1_000);
   if (type === 'uuid') return '00000000-0000-4000-8000-000000000001';
   if (type === 'text') return value === null ? 'x' : `${String(value)}x`;
   return value === null ? 1 : Number(value) + (type === 'integer' ? 1 : 0.001);

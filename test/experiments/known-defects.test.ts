@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDb, type Db } from '../../src/db/index.js';
+import { describe, expect, it } from 'vitest';
+import { createDb } from '../../src/db/index.js';
 import {
   championHistory,
   checkBake,
@@ -14,8 +14,9 @@ import {
   takeLook,
 } from '../../src/experiments/index.js';
 import { isInSecondArm, readRoute } from '../../src/routing/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { useTestDatabase } from '../support/database.js';
 import {
+  at,
   fillArm,
   insertExposures,
   insertFeedback,
@@ -27,20 +28,10 @@ import {
 } from '../support/experiment-data.js';
 
 /** What earlier systems of this kind did wrong, one test for each. */
-let database: TestDatabase;
-let db: Db;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = createDb(database.url);
-});
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
+const database = await useTestDatabase();
+const { db } = database;
 
 const run = promisify(execFile);
-const START = Date.parse('2026-11-20T12:00:00Z');
-const at = (seconds: number) => new Date(START + seconds * 1_000);
 
 async function started() {
   const model = await seedModel(db);

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDb, type Db } from '../../src/db/index.js';
+import { describe, expect, it } from 'vitest';
+import { createDb } from '../../src/db/index.js';
 import { decideAtLook, type LookInput } from '../../src/experiments/decide.js';
 import {
   checkBake,
@@ -13,8 +13,9 @@ import {
   verifyExperiments,
 } from '../../src/experiments/index.js';
 import { changeRoute, readRoute } from '../../src/routing/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { createTestDatabase, useTestDatabase } from '../support/database.js';
 import {
+  at,
   fillArm,
   insertFeedback,
   insertInteractions,
@@ -24,19 +25,8 @@ import {
   subjectOf,
 } from '../support/experiment-data.js';
 
-let database: TestDatabase;
-let db: Db;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = createDb(database.url);
-});
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
-
-const START = Date.parse('2026-11-20T12:00:00Z');
-const at = (seconds: number) => new Date(START + seconds * 1_000);
+const database = await useTestDatabase();
+const { db } = database;
 
 /** A model whose cycle has just started its A/B test of version 2 against version 1. */
 async function started(options: Parameters<typeof seedModel>[1] = {}) {

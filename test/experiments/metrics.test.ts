@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDb, type Db } from '../../src/db/index.js';
+import { describe, expect, it } from 'vitest';
 import { compareMetric } from '../../src/experiments/compare-metric.js';
 import type { Experiment } from '../../src/experiments/experiment.js';
 import { ruleOfMetric } from '../../src/experiments/metric-rules.js';
 import { readMeasured, readOutcomes } from '../../src/experiments/read-cut.js';
 import { type PolicyDocument, parsePolicy } from '../../src/policy/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { useTestDatabase } from '../support/database.js';
 import {
+  at,
   insertExposures,
   insertFeedback,
   insertInteractions,
@@ -18,19 +18,8 @@ import {
   uuid7,
 } from '../support/experiment-data.js';
 
-let database: TestDatabase;
-let db: Db;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = createDb(database.url);
-});
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
-
-const START = Date.parse('2026-11-20T12:00:00Z');
-const at = (seconds: number) => new Date(START + seconds * 1_000);
+const database = await useTestDatabase();
+const { db } = database;
 
 type Declared = NonNullable<NonNullable<PolicyDocument['experiment']>['metrics']>;
 /** What is said about an interaction: kind, body, and where it matters seconds and source. */

@@ -1,9 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDb, type Db } from '../../src/db/index.js';
+import { describe, expect, it } from 'vitest';
 import { planFromTraffic } from '../../src/experiments/index.js';
 import { parsePolicy } from '../../src/policy/index.js';
 import { seededRandom } from '../../src/stats/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { useTestDatabase } from '../support/database.js';
 import {
   insertFeedback,
   insertInteractions,
@@ -13,16 +12,8 @@ import {
   uuid7,
 } from '../support/experiment-data.js';
 
-let database: TestDatabase;
-let db: Db;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = createDb(database.url);
-});
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
+const database = await useTestDatabase();
+const { db } = database;
 
 const NOW = new Date('2026-11-20T12:00:00Z');
 const HOUR = 3_600_000;

@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDb, type Db } from '../../src/db/index.js';
+import { describe, expect, it } from 'vitest';
 import {
   checkBake,
   judgeExperiment,
@@ -12,8 +11,9 @@ import {
 } from '../../src/experiments/index.js';
 import type { LookEvidence } from '../../src/experiments/look-row.js';
 import { type PolicyDocument, parsePolicy } from '../../src/policy/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { useTestDatabase } from '../support/database.js';
 import {
+  at,
   insertExposures,
   insertFeedback,
   insertInteractions,
@@ -27,19 +27,8 @@ import {
   uuid7,
 } from '../support/experiment-data.js';
 
-let database: TestDatabase;
-let db: Db;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = createDb(database.url);
-});
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
-
-const START = Date.parse('2026-11-20T12:00:00Z');
-const at = (seconds: number) => new Date(START + seconds * 1_000);
+const database = await useTestDatabase();
+const { db } = database;
 
 type Section = NonNullable<PolicyDocument['experiment']>;
 type Asked = Partial<SeededInteraction> & { said?: [kind: string, body: object, source?: string][] };

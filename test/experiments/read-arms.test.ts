@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDb, type Db } from '../../src/db/index.js';
+import { describe, expect, it } from 'vitest';
 import { championHistory, readArms } from '../../src/experiments/index.js';
 import { sumArm } from '../../src/stats/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { useTestDatabase } from '../support/database.js';
 import {
   insertExposures,
   insertFeedback,
@@ -16,16 +15,8 @@ import {
   uuid7,
 } from '../support/experiment-data.js';
 
-let database: TestDatabase;
-let db: Db;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = createDb(database.url);
-});
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
+const database = await useTestDatabase();
+const { db } = database;
 
 const START = Date.parse('2026-11-20T12:00:00Z');
 /** Seconds after the start. */

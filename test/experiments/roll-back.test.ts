@@ -1,21 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createDb, type Db } from '../../src/db/index.js';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { UnderstudyError } from '../../src/errors.js';
 import { promote, readExperiment, rollBack, startExperiment } from '../../src/experiments/index.js';
 import { changeRoute, readRoute } from '../../src/routing/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { useTestDatabase } from '../support/database.js';
 import { routeChanges, seedCycle, seedModel } from '../support/experiment-data.js';
 
-let database: TestDatabase;
-let db: Db;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = createDb(database.url);
-});
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
+const database = await useTestDatabase();
+const { db } = database;
 
 let loaded: number[] = [];
 let loading: (version: number) => void = () => {};

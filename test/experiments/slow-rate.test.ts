@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createDb, type Db } from '../../src/db/index.js';
+import { expect, it } from 'vitest';
 import {
   judgeExperiment,
   readExperiment,
@@ -7,8 +6,9 @@ import {
   takeLook,
   verifyExperiments,
 } from '../../src/experiments/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { useTestDatabase } from '../support/database.js';
 import {
+  at,
   fillArm,
   insertInteractions,
   quickPolicy,
@@ -17,19 +17,9 @@ import {
   subjectOf,
 } from '../support/experiment-data.js';
 
-let database: TestDatabase;
-let db: Db;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = createDb(database.url);
-});
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
+const database = await useTestDatabase();
+const { db } = database;
 
-const START = Date.parse('2026-11-20T12:00:00Z');
-const at = (seconds: number) => new Date(START + seconds * 1_000);
 const DAY = 86_400;
 
 const guardrails = [

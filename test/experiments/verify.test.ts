@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDb, type Db } from '../../src/db/index.js';
+import { describe, expect, it } from 'vitest';
 import {
   endExperiment,
   extendExperiment,
@@ -11,22 +10,11 @@ import {
   verifyExperiments,
 } from '../../src/experiments/index.js';
 import { changeRoute, verifyChain } from '../../src/routing/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
-import { fillArm, routeChanges, seedCycle, seedModel } from '../support/experiment-data.js';
+import { useTestDatabase } from '../support/database.js';
+import { at, fillArm, routeChanges, seedCycle, seedModel } from '../support/experiment-data.js';
 
-let database: TestDatabase;
-let db: Db;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = createDb(database.url);
-});
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
-
-const START = Date.parse('2026-11-20T12:00:00Z');
-const at = (seconds: number) => new Date(START + seconds * 1_000);
+const database = await useTestDatabase();
+const { db } = database;
 
 /** An experiment of two looks: undecided at the first, at the second a promotion, or an end without one. */
 async function ended(better: boolean) {

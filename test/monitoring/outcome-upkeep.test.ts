@@ -1,6 +1,5 @@
 import { Registry } from 'prom-client';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createDb, type Db } from '../../src/db/index.js';
+import { afterEach, describe, expect, it } from 'vitest';
 import {
   foldLiveExperiments,
   readLiveExperiments,
@@ -9,19 +8,11 @@ import {
   takeLook,
 } from '../../src/experiments/index.js';
 import { type OutcomeUpkeep, startOutcomeUpkeep } from '../../src/monitoring/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { useTestDatabase } from '../support/database.js';
 import { fillArm, seedCycle, seedModel } from '../support/experiment-data.js';
 
-let database: TestDatabase;
-let db: Db;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = createDb(database.url);
-});
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
+const database = await useTestDatabase();
+const { db } = database;
 
 const at = (seconds: number) => new Date(Date.parse('2026-11-20T12:00:00Z') + seconds * 1_000);
 const errors: object[] = [];

@@ -1,22 +1,13 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { closeCycle } from '../../src/cycles/index.js';
-import { createDb, type Db } from '../../src/db/index.js';
 import { promote, readExperiment, startExperiment, takeLook } from '../../src/experiments/index.js';
 import { type Halt, startWatchLoop, type WatchLoop } from '../../src/monitoring/index.js';
 import { changeRoute, readRoute } from '../../src/routing/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { useTestDatabase } from '../support/database.js';
 import { fillArm, routeChanges, seedCycle, seedModel } from '../support/experiment-data.js';
 
-let database: TestDatabase;
-let db: Db;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = createDb(database.url);
-});
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
+const database = await useTestDatabase();
+const { db } = database;
 
 const at = (seconds: number) => new Date(Date.parse('2026-11-20T12:00:00Z') + seconds * 1_000);
 

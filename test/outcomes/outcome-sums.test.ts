@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDb, type Db } from '../../src/db/index.js';
+import { describe, expect, it } from 'vitest';
 import { type CutRequest, readArms, recountArms } from '../../src/experiments/index.js';
 import {
   hashSubject,
@@ -13,7 +12,7 @@ import {
 } from '../../src/interactions/index.js';
 import { dropOutcomes, foldOutcomes, keepOutcomes, type OutcomeTerms } from '../../src/outcomes/index.js';
 import { isInSecondArm } from '../../src/routing/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { useTestDatabase } from '../support/database.js';
 import {
   insertExposures,
   insertFeedback,
@@ -24,16 +23,8 @@ import {
   uuid7,
 } from '../support/experiment-data.js';
 
-let database: TestDatabase;
-let db: Db;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = createDb(database.url);
-});
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
+const database = await useTestDatabase();
+const { db } = database;
 
 const START = Date.parse('2026-11-20T12:00:00Z');
 /** Seconds after the start. */
@@ -399,6 +390,7 @@ describe('the sums of an experiment', () => {
     // Too many to be read: the rows say it as well.
     await note(200_000, 30);
     expect((await readArms(db, cutAt(experimentId, at(60), 0))).from).toBe('rows');
+    await db.pool.query('TRUNCATE outcome_changes');
   });
 
   it('are moved by looking up each subject alone, also in a table of which Postgres knows nothing yet', async () => {

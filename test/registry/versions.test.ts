@@ -1,24 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDb, type Db } from '../../src/db/index.js';
+import { describe, expect, it } from 'vitest';
 import { endBake, endExperiment, promote, startExperiment, takeLook } from '../../src/experiments/index.js';
 import { compareVersions, listVersions, registerVersion, showVersion } from '../../src/registry/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
-import { fillArm, seedCycle, seedModel } from '../support/experiment-data.js';
+import { useTestDatabase } from '../support/database.js';
+import { at, fillArm, seedCycle, seedModel } from '../support/experiment-data.js';
 import { seedTraining } from '../support/seed-training.js';
 
-let database: TestDatabase;
-let db: Db;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = createDb(database.url);
-});
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
+const database = await useTestDatabase();
+const { db } = database;
 
-const START = Date.parse('2026-11-20T12:00:00Z');
-const at = (seconds: number) => new Date(START + seconds * 1_000);
 const asOf = at(4_000);
 
 /** A cycle from its training to the end of its experiment, an hour a cycle. */

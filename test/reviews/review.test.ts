@@ -1,23 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDb, type Db } from '../../src/db/index.js';
+import { describe, expect, it } from 'vitest';
 import { startExperiment, takeLook, verifyExperiments } from '../../src/experiments/index.js';
 import { drawSample, gradeItems, readItems, reviewStatus } from '../../src/reviews/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
-import { fillArm, quickPolicy, seedCycle, seedModel } from '../support/experiment-data.js';
+import { useTestDatabase } from '../support/database.js';
+import { at, fillArm, quickPolicy, seedCycle, seedModel } from '../support/experiment-data.js';
 
-let database: TestDatabase;
-let db: Db;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = createDb(database.url);
-});
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
-
-const START = Date.parse('2026-11-20T12:00:00Z');
-const at = (seconds: number) => new Date(START + seconds * 1_000);
+const database = await useTestDatabase();
+const { db } = database;
 
 /** An experiment that goes by the review: nine times as many champions, nobody rated by thumbs that counts. */
 async function started() {

@@ -1,21 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDb, type Db } from '../../src/db/index.js';
+import { describe, expect, it } from 'vitest';
 import { changeRoute, followRoutes, type NextRoute, readRoute } from '../../src/routing/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { useTestDatabase } from '../support/database.js';
 import { routeChanges, seedCycle, seedModel } from '../support/experiment-data.js';
 
-let database: TestDatabase;
-let db: Db;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = createDb(database.url);
-});
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
+const database = await useTestDatabase();
+const { db } = database;
 
 const alone = (champion: number, previous: number | null = null): NextRoute => ({
   champion,

@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createDb, type Db } from '../../src/db/index.js';
+import { expect, it } from 'vitest';
 import {
   endShadow,
   judgeShadow,
@@ -8,19 +7,11 @@ import {
   startShadow,
   storeShadowAnswer,
 } from '../../src/shadow/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { useTestDatabase } from '../support/database.js';
 import { quickPolicy, seedCycle, seedModel, uuid7 } from '../support/experiment-data.js';
 
-let database: TestDatabase;
-let db: Db;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = createDb(database.url);
-});
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
+const database = await useTestDatabase();
+const { db } = database;
 
 const START = Date.now();
 const at = (seconds: number) => new Date(START + seconds * 1_000);

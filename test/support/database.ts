@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { inject } from 'vitest';
+import { afterAll, inject } from 'vitest';
+import { createDb, type Db } from '../../src/db/index.js';
 
 export interface TestDatabase {
   /** `postgres://…` of a database with all migrations applied and nothing else in it. */
@@ -32,4 +33,15 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   const url = new URL(inject('adminDatabaseUrl'));
   url.pathname = `/${name}`;
   return { url: url.href, drop: () => administer(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+}
+
+/** The same for all tests of a file, with a pool: awaited at the top of the file, dropped after its last test. */
+export async function useTestDatabase(): Promise<{ url: string; db: Db }> {
+  const database = await createTestDatabase();
+  const db = createDb(database.url);
+  afterAll(async () => {
+    await db.close();
+    await database.drop();
+  });
+  return { url: database.url, db };
 }

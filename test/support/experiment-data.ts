@@ -4,6 +4,10 @@ import { FALLBACK_TAG } from '../../src/interactions/index.js';
 import { digestOf, type PolicyDocument, parsePolicy } from '../../src/policy/index.js';
 import { changeRoute } from '../../src/routing/index.js';
 
+const START = Date.parse('2026-11-20T12:00:00Z');
+/** Seconds after the start of the experiments of a test. */
+export const at = (seconds: number) => new Date(START + seconds * 1_000);
+
 /** A policy with minutes instead of days: looks after 60, 120 and 180 s, 10 s for feedback, 40 outcomes of 10 subjects. */
 export function quickPolicy(name: string, changes: Partial<PolicyDocument> = {}): PolicyDocument {
   return {
