@@ -103,7 +103,7 @@ module.exports = {
     only(
       'formats-are-mappings',
       'formats/',
-      ['formats/', 'interactions/index\\.ts$', 'errors\\.ts$'],
+      ['formats/', 'interactions/index\\.ts$', 'errors\\.ts$', 'recent\\.ts$'],
       'A format turns rows into records; it reads no files and stores nothing.',
     ),
     only(
@@ -128,6 +128,7 @@ module.exports = {
         'temporal/',
         'telemetry/',
         'errors\\.ts$',
+        'recent\\.ts$',
       ],
       'Gateway and HTTP turn requests into calls of stages.',
     ),

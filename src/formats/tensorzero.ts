@@ -1,9 +1,10 @@
+import { Recent } from '../recent.js';
 import { type Format, type FormatOptions, type Item, refused } from './format.js';
 import { answerOf, requestOfInput } from './tensorzero-blocks.js';
 import { compact, type Fields, fieldsOf, numberOf, tagsOf, textOf, unpacked } from './values.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
-/** Episodes of which the last inference is remembered; older ones are forgotten. */
+/** Episodes of which the last inference is remembered, up to twice as many; older ones are forgotten. */
 const EPISODES = 500_000;
 
 /**
@@ -18,7 +19,7 @@ export const tensorzero: Format = {
     ('function_name' in value && 'variant_name' in value) ||
     ('value' in value && ('target_id' in value || isDemonstration(value))),
   mapper: (options) => {
-    const episodes = new Map<string, string>();
+    const episodes = new Recent<string>({ kept: EPISODES });
     return (row) => {
       const fields = fieldsOf(row.value);
       if (fields === undefined) return refused('is not a JSON object');
@@ -26,9 +27,7 @@ export const tensorzero: Format = {
       const items = inferenceItems(fields, options);
       const [episode, id] = [textOf(fields.episode_id), textOf(fields.id)];
       if (episode !== undefined && id !== undefined && items[0]?.kind === 'interaction') {
-        episodes.delete(episode);
         episodes.set(episode, id.toLowerCase());
-        if (episodes.size > EPISODES) episodes.delete(episodes.keys().next().value!);
       }
       return items;
     };
@@ -64,7 +63,7 @@ function inferenceItems(fields: Fields, { model }: FormatOptions): Item[] {
   return [{ kind: 'interaction', record }];
 }
 
-function feedbackItems(fields: Fields, episodes: ReadonlyMap<string, string>, options: FormatOptions): Item[] {
+function feedbackItems(fields: Fields, episodes: Recent<string>, options: FormatOptions): Item[] {
   const target = (textOf(fields.target_id) ?? textOf(fields.inference_id))?.toLowerCase();
   if (target === undefined || !UUID.test(target)) return refused('target_id: is not a UUID');
   if (fields.target_type === 'episode' && !episodes.has(target))

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { UnderstudyError } from '../errors.js';
+import { Recent } from '../recent.js';
 import { headerOf, type ModelAnswer, type ModelCall } from './model-call.js';
-import { Recent } from './recent.js';
 
 /** One request of a user, however often the client sends it. */
 export interface Attempt {

@@ -1,4 +1,4 @@
-import { Recent } from './recent.js';
+import { Recent } from '../recent.js';
 
 /** Exposures that are stored already: people come back, and only their first time counts. */
 export interface KnownExposures {

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
+import { Recent } from '../recent.js';
 import type { Route } from '../routing/index.js';
-import { Recent } from './recent.js';
 
 /** Remembers which version a conversation talks to. */
 export interface Sessions {

@@ -1,5 +1,5 @@
 import { hashSubject, subjectInBody } from '../interactions/index.js';
-import { Recent } from './recent.js';
+import { Recent } from '../recent.js';
 
 /** The subjects of requests, as they are stored. */
 export interface Subjects {
