@@ -148,11 +148,10 @@ export async function openKillMatrix(names: readonly string[] = Object.keys(SCEN
       ];
     } catch (error) {
       return [error instanceof Error ? error.message : String(error)];
-    } finally {
-      await one.model.close();
     }
   }
 
+  // Only now: on a port that is free again somebody else's server would be given the adapters that this one is to keep.
   async function close(): Promise<void> {
     gate.open();
     await Promise.all([...models.values()].map(({ model }) => model.close()));
