@@ -339,7 +339,7 @@ experiment
   .command('explore')
   .argument('<model>')
   .description(
-    'the effect in other lights: adjusted for what people were like before, and early against late; decides nothing',
+    'the newest A/B test in other lights: adjusted for what people were like before, early against late; decides nothing',
   )
   .option('--id <experiment>', 'this experiment, not the newest one')
   .addOption(json())

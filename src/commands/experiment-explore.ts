@@ -3,7 +3,7 @@ import { checkedExperimentId } from './experiment-show.js';
 import { show, table } from './output.js';
 import { withDb } from './with-db.js';
 
-/** The newest experiment of a model in other lights: less what history explains, and early against late. Decides nothing. */
+/** The newest A/B test of a model in other lights: less what history explains, and early against late. Decides nothing. */
 export async function experimentExplore(model: string, options: { id?: string; json?: boolean }): Promise<void> {
   const id = checkedExperimentId(options.id);
   const explored = await withDb((db) => exploreEffect(db, model, { ...(id !== undefined && { id }) }));

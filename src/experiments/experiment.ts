@@ -71,12 +71,16 @@ export async function readExperiment(db: Pick<Db, 'prisma'>, id: string): Promis
   return toExperiment(row);
 }
 
-/** The newest experiment of a model, or the one with this id. Throws `unknown_model`, `not_found`. */
-export async function findExperiment(db: Pick<Db, 'prisma'>, model: string, id?: string): Promise<Experiment> {
+/** The newest experiment of a model (of this kind), or the one with this id. Throws `unknown_model`, `not_found`. */
+export async function findExperiment(
+  db: Pick<Db, 'prisma'>,
+  model: string,
+  { id, kind }: { id?: string | undefined; kind?: Experiment['kind'] },
+): Promise<Experiment> {
   const known = await db.prisma.model.findUnique({ where: { name: model } });
   if (known === null) throw new UnderstudyError('unknown_model', { model });
   const row = await db.prisma.experiment.findFirst({
-    where: { model, ...(id !== undefined && { id }) },
+    where: { model, ...(id !== undefined ? { id } : kind !== undefined && { kind }) },
     orderBy: { startedAt: 'desc' },
   });
   if (row === null)

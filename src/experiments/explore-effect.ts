@@ -77,7 +77,7 @@ const HISTORY_DAYS = 30;
 const DAY = 86_400_000;
 
 /**
- * Reads the effect of a model's newest experiment, or of the one with this id, as of its newest look: plain, adjusted for what
+ * Reads the effect of a model's newest A/B test, or of the experiment with this id, as of its newest look: plain, adjusted for what
  * its subjects were like in the 30 days before it (CUPED), and among who came early and who came late. From rows.
  *
  * @throws UnderstudyError `unknown_model`, `not_found`
@@ -87,7 +87,7 @@ export async function exploreEffect(
   model: string,
   { id, now = new Date() }: { id?: string; now?: Date } = {},
 ): Promise<Exploration> {
-  const experiment = await findExperiment(db, model, id);
+  const experiment = await findExperiment(db, model, { id, kind: 'ab' });
   const { kind, champion, challenger, settings, startedAt, endedAt } = experiment;
   const look = await db.prisma.look.findFirst({ where: { experimentId: experiment.id }, orderBy: { k: 'desc' } });
   const asOf = look?.takenAt ?? (endedAt !== null && endedAt < now ? endedAt : now);

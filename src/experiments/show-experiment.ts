@@ -29,7 +29,7 @@ export interface ShownExperiment {
 
 /** Reads the newest experiment of a model, or the one with this id. Throws `unknown_model`, `not_found`. */
 export async function showExperiment(db: Pick<Db, 'prisma'>, model: string, id?: string): Promise<ShownExperiment> {
-  const experiment = await findExperiment(db, model, id);
+  const experiment = await findExperiment(db, model, { id });
   const { kind, champion, challenger, share, settings, startedAt, endedAt, decision, reason } = experiment;
   const looks = await db.prisma.look.findMany({ where: { experimentId: experiment.id }, orderBy: { k: 'asc' } });
   return {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { exploreEffect, startExperiment, takeLook } from '../../src/experiments/index.js';
 import type { PolicyDocument } from '../../src/policy/index.js';
@@ -145,6 +146,18 @@ describe('an experiment in other lights', () => {
     // Nothing failed.
     expect(two.plain.delta).toBeCloseTo(2 * one.plain.delta!, 9);
     expect(two.adjusted!.delta).toBeCloseTo(2 * one.adjusted!.delta!, 9);
+  });
+
+  it('is the A/B test also when its bake is newer, which is shown when it is asked for', async () => {
+    const { model, experimentId } = await seed(scores);
+    const test = await db.prisma.experiment.findUniqueOrThrow({ where: { id: experimentId } });
+    const bake = { ...test, settings: test.settings as object, id: randomUUID(), kind: 'bake', startedAt: at(100) };
+    await db.prisma.experiment.update({ where: { id: experimentId }, data: { endedAt: at(90), decision: 'promote' } });
+    await db.prisma.experiment.create({ data: { ...bake, champion: 2, challenger: 1 } });
+    expect(await exploreEffect(db, model)).toMatchObject({ id: experimentId, asOf: at(90), boundary: null });
+    expect(await exploreEffect(db, model, { id: bake.id, now: at(120) })).toMatchObject({
+      ...{ kind: 'bake', champion: 1, challenger: 2, asOf: at(120), plain: { delta: null, interval: null } },
+    });
   });
 
   it('says unknown where nobody was here before, nobody came late, or there was no look', async () => {
